@@ -1,0 +1,27 @@
+# Few recipes, each one line of real commands. CI runs the same.
+.PHONY: help setup check test bench demo docs lock clean
+PY ?= python3
+BIN = .venv/bin
+
+help:           ## what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+.venv/ready: pyproject.toml requirements-dev.lock
+	$(PY) -m venv .venv
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-dev.lock -e .
+	@touch .venv/ready
+
+setup: .venv/ready ## the development environment, in .venv
+
+check: setup    ## lint, types, import rules
+	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/basedpyright && $(BIN)/lint-imports
+
+test: setup     ## everything that CI runs
+	$(BIN)/python -m pytest
+
+lock:           ## renew the lock file from pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --group lint --group test --group oracle pyproject.toml -o requirements-dev.lock
+
+clean:          ## remove what the recipes made
+	rm -rf .venv .demo .pytest_cache .ruff_cache .hypothesis
