@@ -48,7 +48,7 @@ class FinishRun(_Command, frozen=True, kw_only=True, omit_defaults=True, tag="fi
 Command = LookUpCache | Launch | Cancel | StartTimer | FinishRun
 
 
-class Transition(msgspec.Struct, frozen=True, kw_only=True):
+class Transition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One move, with the line that tells a person why. `task_id` "" is the run itself."""
 
     task_id: str

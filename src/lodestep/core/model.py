@@ -104,7 +104,7 @@ class TaskKind(StrEnum):
     ITERATION = "iteration"
 
 
-class Moment(msgspec.Struct, frozen=True, array_like=True):
+class Moment(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One entry of a state history."""
 
     state: str
@@ -143,6 +143,7 @@ class Task(msgspec.Struct, kw_only=True, omit_defaults=True):
     component: str
     parent_id: str = ""
     iteration: int | None = None
+    iterations: int | None = None  # of a loop: how many items it has; iterations become tasks as they begin
     state: TaskStatus = TaskStatus.WAITING
     skip: SkipReason | None = None
     reason: str = ""  # one line: why it is in this state

@@ -76,7 +76,8 @@ TASK_MOVES: dict[TaskStatus, frozenset[TaskStatus]] = {
     ),
     TaskStatus.PENDING: frozenset({TaskStatus.RUNNING, TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELED}),
     TaskStatus.RUNNING: frozenset({TaskStatus.PENDING, TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELED}),
-    TaskStatus.SUCCEEDED: frozenset(),
+    # Only in a retried run, where something that the task depends on runs again and so may give it other inputs.
+    TaskStatus.SUCCEEDED: frozenset({TaskStatus.WAITING}),
     TaskStatus.FAILED: frozenset({TaskStatus.WAITING, TaskStatus.RUNNING}),
     TaskStatus.SKIPPED: frozenset({TaskStatus.WAITING}),
     TaskStatus.CANCELED: frozenset({TaskStatus.WAITING, TaskStatus.RUNNING}),

@@ -1,0 +1,62 @@
+"""What a step host is asked: a launch spec as a message. Secrets are in it; it goes over a socket, never to a disk."""
+
+import dataclasses
+import os
+from typing import Any
+
+from lodestep.config import RunnerSettings
+from lodestep.core.launch import LaunchSpec
+from lodestep.runners import collect, programs
+from lodestep.runtime.recognize import PythonStep
+
+PYTHON = "python"  # what a Python step needs of its image
+
+
+def build(spec: LaunchSpec, step: PythonStep | None, stand: programs.Stand, settings: RunnerSettings) -> dict[str, Any]:
+    """The message that launches an attempt."""
+    limits = spec.resources
+    env = programs.environment(stand, settings, limits.cpu_limit)
+    # The task's id is the same in each attempt: a key for side effects that must happen once.
+    env.update(LODESTEP_RUN=spec.run_id, LODESTEP_TASK=spec.task_id)
+    env.update(spec.env)
+    env.update(spec.secret_env)
+    request: dict[str, Any] = {
+        "attempt_id": spec.attempt_id,
+        "directory": spec.directory,
+        "env": env,
+        "folders": _folders(spec),
+        "timeout_s": spec.timeout_s,
+        "grace_s": spec.grace_s,
+        "log_bytes": spec.log_bytes,
+        "memory_limit_bytes": limits.memory_limit_bytes,
+        "cpu_limit": limits.cpu_limit,
+        "mounts": [
+            {"kind": str(each.kind), "target": each.target, "source": each.source, "read_only": each.read_only}
+            for each in spec.mounts
+        ],
+    }
+    if step is None:
+        request["argv"] = spec.command
+    else:
+        request["python"] = _described(step)
+    return request
+
+
+def _folders(spec: LaunchSpec) -> list[str]:
+    """Folders that must be there when the step begins: those of its outputs."""
+    own = os.path.join(spec.directory, "outputs")
+    files = [target.file for target in spec.output_parameters.values()]
+    files += [collect.local_path(artifact.uri) for artifact in spec.output_artifacts.values()]
+    files.append(spec.executor_output_file)
+    return sorted({os.path.dirname(file) for file in files if file} - {own, ""})
+
+
+def _described(step: PythonStep) -> dict[str, Any]:
+    if dataclasses.is_dataclass(step):
+        return dataclasses.asdict(step)
+    return {
+        "source": step.source,
+        "function": step.function,
+        "executor_input": step.executor_input,
+        "sdk": step.wants_sdk,
+    }

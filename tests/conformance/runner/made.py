@@ -1,0 +1,56 @@
+"""Process runners for tests, and Python steps in the form in which a compiler writes them."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from lodestep import runtime
+from lodestep.clock import SystemClock
+from lodestep.config import RunnerSettings, Settings
+from lodestep.runners.environments import Environments
+from lodestep.runners.process import ProcessRunner
+from lodestep.runtime import hostlock
+
+_PROGRAM = """
+program_path=$(mktemp -d)
+printf "%s" "$0" > "$program_path/ephemeral_component.py"
+_KFP_RUNTIME=true python3 -m kfp.dsl.executor_main --component_module_path "$program_path/ephemeral_component.py" "$@"
+"""
+
+
+def process_runner(home: Path, **settings: Any) -> ProcessRunner:
+    made = Settings(home=str(home), runner=RunnerSettings(**settings))
+    return ProcessRunner(home, made, SystemClock(), Environments(home / "environments", made))
+
+
+def python_step(source: str, function: str, directory: str, **inputs: Any) -> list[str]:
+    """The launch command of a lightweight component that returns a number."""
+    outputs = {
+        "parameters": {"Output": {"outputFile": f"{directory}/outputs/Output"}},
+        "outputFile": f"{directory}/outputs/executor_output.json",
+    }
+    document = {"inputs": {"parameterValues": inputs}, "outputs": outputs}
+    head = "import kfp\nfrom kfp import dsl\nfrom kfp.dsl import *\nfrom typing import *\n\n"
+    options = ["--executor_input", json.dumps(document), "--function_to_execute", function]
+    return ["sh", "-ec", _PROGRAM, head + source, *options]
+
+
+def host_pids(home: Path) -> list[int]:
+    """The step hosts of a home that live."""
+    found: list[int] = []
+    for lock in (home / "hosts").glob("*.lock"):
+        held = hostlock.holder(str(lock.parent), lock.stem)
+        if held is not None and held.is_alive:
+            found.append(held.pid)
+    return found
+
+
+def mutated_runtime(folder: Path, file: str, old: str, new: str) -> Path:
+    """A copy of the runtime that is broken in one place. Returns the entry to start hosts with."""
+    copy = folder / "runtime"
+    shutil.copytree(Path(runtime.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    text = (copy / file).read_text()
+    assert text.count(old) == 1, f"{file} has changed: the mutant no longer fits"
+    (copy / file).write_text(text.replace(old, new))
+    return copy / "__main__.py"
