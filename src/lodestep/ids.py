@@ -12,8 +12,9 @@ def new_id() -> str:
 
 def derived_id(*parts: str) -> str:
     """The same id for the same parts, always: what a replay of the event log must give again."""
-    digest = hashlib.sha256("\x1f".join(parts).encode()).digest()
-    return str(uuid.UUID(bytes=digest[:16], version=5))
+    h = hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+    variant = "89ab"[int(h[16], 16) & 3]
+    return f"{h[:8]}-{h[8:12]}-5{h[13:16]}-{variant}{h[17:20]}-{h[20:32]}"  # a UUID, version 5 by form
 
 
 def new_suffix(length: int = 5) -> str:

@@ -101,9 +101,7 @@ def start_in_background(settings: Settings) -> Running:
     return Running(url, thread, end)
 
 
-async def _serve(
-    settings: Settings, on_ready: Callable[[str], None], arm: Callable[[_QuietServer], None]
-) -> None:
+async def _serve(settings: Settings, on_ready: Callable[[str], None], arm: Callable[[_QuietServer], None]) -> None:
     guard.check_bind(settings)
     home = settings.home_path
     home.mkdir(parents=True, exist_ok=True, mode=0o700)

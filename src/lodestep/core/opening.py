@@ -138,6 +138,7 @@ def _take_up(turn: Turn, node: Node, step: Step) -> bool:
         if isinstance(node, Loop):
             assert step.loop is not None
             node.items = resolve.items(step.loop, task.inputs, turn.state.header, task)
+            task.iterations = len(node.items)
         task.failure = None
         task.ended_ms = 0
         turn.move(task, TaskStatus.RUNNING, _RETRIED)

@@ -20,7 +20,8 @@ from lodestep.core.model import Failure, FailureKind, Outcome
 from lodestep.core.ports import Runner, RunnerEnded, RunnerEvent, RunnerStarted
 from lodestep.core.states import AttemptStatus
 from lodestep.engine.builtin import Builtin
-from lodestep.engine.launching import CannotLaunch, Launcher
+from lodestep.engine.emulate import CannotLaunch
+from lodestep.engine.launching import Launcher
 
 _logger = log.get("dispatch")
 # A short step's end arrives before its start would be worth a transaction of its own.
@@ -106,9 +107,7 @@ class Dispatch:
         match event:
             case RunnerStarted():
                 if place.started is None:
-                    place.started = asyncio.get_running_loop().call_later(
-                        _STARTED_AFTER_S, self._started, event, place
-                    )
+                    place.started = asyncio.get_running_loop().call_later(_STARTED_AFTER_S, self._started, event, place)
             case RunnerEnded():
                 del self._running[event.attempt_id]
                 if place.started:

@@ -61,6 +61,7 @@ class Loop:
         self._reload = reload
         self._queue: deque[Posted] = deque()
         self._wake = asyncio.Event()
+        self._parking: set[asyncio.Task[None]] = set()
 
     def post(self, posted: Posted) -> None:
         """Hand an event in. On the event loop's thread only."""
@@ -176,6 +177,11 @@ class Loop:
             if isinstance(command, FinishRun):
                 failpoint.hit("engine.after-finish")
 
+    async def park(self, run_id: str, error: Exception) -> None:
+        """End a run that cannot be taken up, with the reason."""
+        await self._store.write(lambda conn: record.park(conn, run_id, error, self._clock.now_ms()), durable=True)
+        self._feed.publish([(run_id, 0)])
+
     def _refuse(self, posted: Posted, error: Exception) -> None:
         if posted.done and not posted.done.done():
             posted.done.set_exception(error)
@@ -186,9 +192,9 @@ class Loop:
         """Our own bug: this run ends with the story, the others go on."""
         _logger.exception("run.parked run=%s", opened.run_id)
         self._book.drop(opened.run_id)
-        asyncio.get_running_loop().create_task(self._write_parked(opened, error))
+        self._parking.add(task := asyncio.get_running_loop().create_task(self._end_parked(opened, error)))
+        task.add_done_callback(self._parking.discard)
 
-    async def _write_parked(self, opened: OpenRun, error: Exception) -> None:
-        await self._store.write(lambda conn: record.park(conn, opened.run_id, error, self._clock.now_ms()), durable=True)
+    async def _end_parked(self, opened: OpenRun, error: Exception) -> None:
+        await self.park(opened.run_id, error)
         self._act(opened, FinishRun(state=record.PARKED))
-        self._feed.publish([(opened.run_id, 0)])

@@ -25,7 +25,8 @@ from lodestep.engine.builtin import Builtin
 from lodestep.engine.cache import Cache
 from lodestep.engine.dispatch import Dispatch
 from lodestep.engine.feed import Feed
-from lodestep.engine.launching import CannotLaunch, Launcher
+from lodestep.engine.emulate import CannotLaunch
+from lodestep.engine.launching import Launcher
 from lodestep.engine.loop import Loop, Posted
 from lodestep.engine.preflight import preflight
 from lodestep.engine.timers import Timers
@@ -76,9 +77,9 @@ class Engine:
         for run_id in await self._store.read(runs.open_ids):
             try:
                 found += self._take_up(self._book.take(run_id))
-            except Exception:  # noqa: BLE001 - one unreadable run must not keep the server from starting
+            except Exception as error:  # noqa: BLE001 - one unreadable run must not keep the server from starting
                 _logger.exception("run.unreadable run=%s", run_id)
-                await self._loop.park(run_id)
+                await self._loop.park(run_id, error)
         await self._dispatch.adopt(found)
         self._running = asyncio.create_task(self._loop.run(), name="engine")
 
@@ -208,5 +209,3 @@ def _can_retry(state: machine.RunState) -> None:
         raise FailedPrecondition(
             f"run {state.header.run_id!r} is {state.status}: only a failed or cancelled run can be retried"
         )
-
-
