@@ -1,0 +1,113 @@
+"""`/apis/v2beta1/experiments`."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from lodestep import ids
+from lodestep.api import show
+from lodestep.api.http import Context, answer, body, change, list_query, nothing, optional_body
+from lodestep.api.inputs import ExperimentIn
+from lodestep.errors import Conflict, InvalidInput, NotFound
+from lodestep.lang.fields import Resource
+from lodestep.lang.filters import next_token
+from lodestep.store import experiments, runs
+from lodestep.store.db import Connection
+from lodestep.store.rows import ExperimentRow
+
+DEFAULT = "Default"
+_NAME_CHARS = 128
+
+
+async def list_(context: Context, request: Request) -> Response:
+    namespace = request.query_params.get("namespace", "")
+    query = list_query(request, Resource.EXPERIMENTS, namespace)
+    rows, total, cursor = await context.store.read(lambda conn: experiments.page(conn, query, namespace=namespace))
+    shown = {"experiments": [show.experiment(row) for row in rows], "total_size": total}
+    if cursor is not None:
+        shown["next_page_token"] = next_token(query, *cursor)
+    return answer(shown)
+
+
+async def create(context: Context, request: Request) -> Response:
+    given = await body(request, ExperimentIn)
+    name = given.display_name
+    if not name:
+        raise InvalidInput("the experiment has no display_name", place="body.displayName")
+    if len(name) > _NAME_CHARS:
+        raise InvalidInput(f"the name has {len(name)} characters: at most {_NAME_CHARS}", place="body.displayName")
+    row = ExperimentRow(
+        id=ids.new_id(),
+        name=name,
+        description=given.description,
+        namespace=given.namespace,
+        created_ms=context.clock.now_ms(),
+    )
+
+    def unit(conn: Connection) -> Response:
+        experiments.insert(conn, row)
+        return answer(show.experiment(row))
+
+    return await change(context, request, unit)
+
+
+async def get(context: Context, request: Request) -> Response:
+    row = await context.store.read(lambda conn: _existing(conn, request.path_params["id"]))
+    return answer(show.experiment(row))
+
+
+async def delete(context: Context, request: Request) -> Response:
+    def unit(conn: Connection) -> Response:
+        row = _existing(conn, request.path_params["id"])
+        if row.name == DEFAULT:
+            raise Conflict("the experiment 'Default' cannot be deleted")
+        experiments.delete(conn, row.id)
+        return nothing()
+
+    return await change(context, request, unit)
+
+
+async def archive(context: Context, request: Request) -> Response:
+    """With all its runs."""
+    await optional_body(request)
+
+    def unit(conn: Connection) -> Response:
+        row = _existing(conn, request.path_params["id"])
+        experiments.set_storage_state(conn, row.id, "ARCHIVED")
+        runs.archive_all_of(conn, row.id)
+        return nothing()
+
+    return await change(context, request, unit)
+
+
+async def unarchive(context: Context, request: Request) -> Response:
+    """The experiment alone: its runs stay archived."""
+    await optional_body(request)
+
+    def unit(conn: Connection) -> Response:
+        row = _existing(conn, request.path_params["id"])
+        experiments.set_storage_state(conn, row.id, "AVAILABLE")
+        return nothing()
+
+    return await change(context, request, unit)
+
+
+def default(conn: Connection, namespace: str, now_ms: int) -> ExperimentRow:
+    """The experiment of runs that name none; made when first needed."""
+    found = experiments.by_name(conn, DEFAULT, namespace)
+    if found is None:
+        found = ExperimentRow(
+            id=ids.new_id(),
+            name=DEFAULT,
+            description="Runs that name no experiment",
+            namespace=namespace,
+            created_ms=now_ms,
+        )
+        experiments.insert(conn, found)
+    return found
+
+
+def _existing(conn: Connection, experiment_id: str) -> ExperimentRow:
+    row = experiments.get(conn, experiment_id)
+    if row is None:
+        raise NotFound(f"experiment {experiment_id!r} does not exist")
+    return row

@@ -1,0 +1,26 @@
+"""What the API needs of the engine."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+from lodestep.spec.document import PipelineDocument
+from lodestep.store.db import Connection
+
+
+class FeedPort(Protocol):
+    def watch(
+        self, run_id: str | None = None
+    ) -> AbstractAsyncContextManager[AsyncIterator[tuple[str, int]]]: ...
+
+
+class EnginePort(Protocol):
+    @property
+    def feed(self) -> FeedPort: ...
+
+    async def submit(self, run_id: str, insert: Callable[[Connection], None]) -> None: ...
+    async def cancel(self, run_id: str, reason: str = "") -> None: ...
+    async def retry(self, run_id: str) -> None: ...
+    async def forget(self, run_id: str) -> None: ...
+    def preflight(self, document: PipelineDocument) -> list[tuple[str, str]]: ...
+    def status(self) -> dict[str, Any]: ...

@@ -1,0 +1,143 @@
+"""`/apis/v2beta1/runs`, with all verbs."""
+
+import asyncio
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from lodestep.api import new_run, show
+from lodestep.api.http import Context, Once, answer, body, change, list_query, nothing, optional_body
+from lodestep.api.inputs import RunIn
+from lodestep.core.model import Task
+from lodestep.errors import FailedPrecondition, NotFound
+from lodestep.lang.fields import Resource
+from lodestep.lang.filters import next_token
+from lodestep.store import experiments, runs, tasks
+from lodestep.store.db import Connection
+from lodestep.store.rows import RunRow
+
+
+async def list_(context: Context, request: Request) -> Response:
+    experiment_id = request.query_params.get("experiment_id", "")
+    namespace = request.query_params.get("namespace", "")
+    query = list_query(request, Resource.RUNS, f"{namespace}/{experiment_id}")
+    rows, total, cursor = await context.store.read(
+        lambda conn: runs.page(
+            conn, query, experiment_id=experiment_id or None, namespace=namespace or None, with_specs=True
+        )
+    )
+    shown = {"runs": [show.run(row) for row in rows], "total_size": total}
+    if cursor is not None:
+        shown["next_page_token"] = next_token(query, *cursor)
+    return answer(shown)
+
+
+async def create(context: Context, request: Request) -> Response:
+    """Accept a run. Once this is answered, the run survives anything."""
+    once = await Once.of(request)
+    if (before := await once.before(context)) is not None:
+        return before
+    given = await body(request, RunIn)
+    if given.pipeline_spec is not None:
+        source = await asyncio.to_thread(new_run.inline, given)
+    else:
+        source = await context.store.read(lambda conn: new_run.referred(conn, given))
+    if experiment_id := request.query_params.get("experiment_id", ""):
+        given = _in_experiment(given, experiment_id)
+    new = new_run.NewRun(given, source, context.settings, context.clock)
+    made: list[Response] = []
+
+    def insert(conn: Connection) -> None:
+        reply = answer(show.run(new.insert(conn)))
+        once.keep(conn, reply, new.now_ms)
+        made[:] = [reply]
+
+    await context.engine.submit(new.run_id, insert)
+    return made[0]
+
+
+def _in_experiment(given: RunIn, experiment_id: str) -> RunIn:
+    return given if given.experiment_id else msgspec.structs.replace(given, experiment_id=experiment_id)
+
+
+async def get(context: Context, request: Request) -> Response:
+    run_id = request.path_params["id"]
+
+    def unit(conn: Connection) -> tuple[RunRow, list[Task]]:
+        return _existing(conn, run_id, with_spec=True), tasks.of_run(conn, run_id)
+
+    row, found = await context.store.read(unit)
+    return answer(show.run(row, found))
+
+
+async def delete(context: Context, request: Request) -> Response:
+    run_id = request.path_params["id"]
+    once = await Once.of(request)
+    if (before := await once.before(context)) is not None:
+        return before
+    await context.store.read(lambda conn: _existing(conn, run_id))
+    await context.engine.forget(run_id)
+    return await _kept(context, once)
+
+
+async def archive(context: Context, request: Request) -> Response:
+    await optional_body(request)
+
+    def unit(conn: Connection) -> Response:
+        row = _existing(conn, request.path_params["id"])
+        runs.set_storage_state(conn, row.id, "ARCHIVED")
+        return nothing()
+
+    return await change(context, request, unit)
+
+
+async def unarchive(context: Context, request: Request) -> Response:
+    await optional_body(request)
+
+    def unit(conn: Connection) -> Response:
+        row = _existing(conn, request.path_params["id"])
+        experiment = experiments.get(conn, row.experiment_id)
+        if experiment is not None and experiment.storage_state == "ARCHIVED":
+            raise FailedPrecondition(
+                f"run {row.id!r} is in the archived experiment {experiment.name!r}", hint="unarchive that first"
+            )
+        runs.set_storage_state(conn, row.id, "AVAILABLE")
+        return nothing()
+
+    return await change(context, request, unit)
+
+
+async def terminate(context: Context, request: Request) -> Response:
+    await optional_body(request)
+    run_id = request.path_params["id"]
+    once = await Once.of(request)
+    if (before := await once.before(context)) is not None:
+        return before
+    await context.store.read(lambda conn: _existing(conn, run_id))
+    await context.engine.cancel(run_id, "somebody terminated it")
+    return await _kept(context, once)
+
+
+async def retry(context: Context, request: Request) -> Response:
+    await optional_body(request)
+    run_id = request.path_params["id"]
+    once = await Once.of(request)
+    if (before := await once.before(context)) is not None:
+        return before
+    await context.store.read(lambda conn: _existing(conn, run_id))
+    await context.engine.retry(run_id)
+    return await _kept(context, once)
+
+
+async def _kept(context: Context, once: Once) -> Response:
+    reply = nothing()
+    await context.store.write(lambda conn: once.keep(conn, reply, context.clock.now_ms()))
+    return reply
+
+
+def _existing(conn: Connection, run_id: str, *, with_spec: bool = False) -> RunRow:
+    row = runs.get(conn, run_id, with_spec=with_spec)
+    if row is None:
+        raise NotFound(f"run {run_id!r} does not exist")
+    return row
