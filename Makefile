@@ -18,7 +18,18 @@ check: setup    ## lint, types, import rules
 	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/basedpyright && $(BIN)/lint-imports
 
 test: setup     ## everything that CI runs
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadgroup
+
+.demo/ready: pyproject.toml
+	$(PY) -m venv .demo/venv
+	.demo/venv/bin/python -m pip install --quiet .
+	@touch .demo/ready
+
+demo: .demo/ready ## the wine example on a server of its own, in .demo
+	.demo/venv/bin/python examples/demo.py
+
+bench: setup    ## the budgets, beside floors and peers
+	$(BIN)/python -m bench
 
 lock:           ## renew the lock file from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --group lint --group test --group oracle pyproject.toml -o requirements-dev.lock

@@ -41,12 +41,15 @@ class RunnerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`artifact_roots` are folders beside the home whose files may be downloaded, where an artifact is one of them."""
+
     home: str = ""
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
     namespace: str = ""
     allowed_hosts: list[str] = []
     token: str = ""
+    artifact_roots: list[str] = []
     cache: bool = True
     final_status_success: str = "SUCCEEDED"
     limits: Limits = Limits()
@@ -78,6 +81,8 @@ def _from_file(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text())
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise InvalidInput(f"cannot be read: {error.strerror}", place=str(path)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"not TOML: {error}", place=str(path)) from error
 

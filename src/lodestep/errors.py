@@ -10,6 +10,7 @@
     ├─ TooLarge                   413, exit 2   a limit was passed; the message names both numbers
     ├─ Conflict                   409, exit 1   lost a race; may be tried again
     ├─ Unavailable                503, exit 1   a backend is away or full; may be tried again
+    ├─ Unimplemented              501, exit 1   a part of the API that this version does not have
     └─ InvariantError             500, exit 70  our bug; carries the story
 
 A user's failing task is no exception: it is a `Failure` value (`core.model`). Messages say what was found and what
@@ -86,6 +87,11 @@ class Conflict(LodestepError):
 class Unavailable(LodestepError):
     http_status = 503
     grpc_code = 14
+
+
+class Unimplemented(LodestepError):
+    http_status = 501
+    grpc_code = 12
 
 
 class InvariantError(LodestepError):

@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator
 from concurrent.futures import Future
@@ -31,15 +32,22 @@ from lodestep.store.lock import HomeLock
 from lodestep.store.store import Store
 
 _logger = log.get("server")
+_SWITCH_S = 0.0005  # a reader's thread must not hold up the event loop for the default 5 ms
 _POLITE_S = 4  # answers in flight get this long after SIGTERM
 
 
 class _QuietServer(uvicorn.Server):
     """uvicorn without its tick: an idle server sleeps until something happens."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, on_end: Callable[[], None]) -> None:
         super().__init__(config)
+        self.ready = asyncio.Event()
+        self._on_end = on_end
         self._end = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
 
     async def main_loop(self) -> None:
         await self._end.wait()
@@ -50,6 +58,7 @@ class _QuietServer(uvicorn.Server):
 
     def end(self) -> None:
         self.should_exit = True
+        self._on_end()
         self._end.set()
 
 
@@ -83,12 +92,16 @@ def start_in_background(settings: Settings) -> Running:
 
     def arm(server: _QuietServer) -> None:
         loop = asyncio.get_running_loop()
-        enders.append(lambda: loop.call_soon_threadsafe(server.end))
+
+        def end() -> None:
+            loop.call_soon_threadsafe(server.end)
+
+        enders.append(end)
 
     def work() -> None:
         try:
             asyncio.run(_serve(settings, lambda url: ready.set_result((url, enders[0])), arm))
-        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits for it
+        except BaseException as error:
             if not ready.done():
                 ready.set_exception(error)
             else:
@@ -103,22 +116,25 @@ def start_in_background(settings: Settings) -> Running:
 
 async def _serve(settings: Settings, on_ready: Callable[[str], None], arm: Callable[[_QuietServer], None]) -> None:
     guard.check_bind(settings)
+    sys.setswitchinterval(_SWITCH_S)
     home = settings.home_path
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _listen(settings) as (sock, url), HomeLock.acquire(home, url):
-        async with _parts(settings) as app:
-            server = _QuietServer(_uvicorn_config(app, settings))
+        async with _parts(settings) as (app, engine):
+            server = _QuietServer(_uvicorn_config(app, settings), on_end=engine.feed.close)
             arm(server)
             with _announced(home, url):
-                task = asyncio.create_task(server.serve(sockets=[sock]))
-                while not server.started and not task.done():
-                    await asyncio.sleep(0)
-                on_ready(url)
-                await task
+                serving = asyncio.create_task(server.serve(sockets=[sock]))
+                ready = asyncio.create_task(server.ready.wait())
+                await asyncio.wait({serving, ready}, return_when=asyncio.FIRST_COMPLETED)
+                if ready.done():
+                    on_ready(url)
+                await serving
+                ready.cancel()
 
 
 @contextlib.asynccontextmanager
-async def _parts(settings: Settings) -> AsyncGenerator[api.App]:
+async def _parts(settings: Settings) -> AsyncGenerator[tuple[api.App, Engine]]:
     clock = SystemClock()
     home = settings.home_path
     store = Store.open(home, clock)
@@ -128,7 +144,7 @@ async def _parts(settings: Settings) -> AsyncGenerator[api.App]:
         engine = Engine(store=store, runner=runner, settings=settings, clock=clock)
         await engine.start()
         try:
-            yield api.build(store=store, engine=engine, settings=settings, clock=clock)
+            yield api.build(store=store, engine=engine, settings=settings, clock=clock), engine
         finally:
             await engine.stop()
     finally:

@@ -5,11 +5,10 @@ from starlette.responses import Response
 
 from lodestep import ids
 from lodestep.api import show
-from lodestep.api.http import Context, answer, body, change, list_query, nothing, optional_body
+from lodestep.api.http import Context, answer, body, change, list_query, nothing, optional_body, page_answer
 from lodestep.api.inputs import ExperimentIn
 from lodestep.errors import Conflict, InvalidInput, NotFound
 from lodestep.lang.fields import Resource
-from lodestep.lang.filters import next_token
 from lodestep.store import experiments, runs
 from lodestep.store.db import Connection
 from lodestep.store.rows import ExperimentRow
@@ -22,10 +21,7 @@ async def list_(context: Context, request: Request) -> Response:
     namespace = request.query_params.get("namespace", "")
     query = list_query(request, Resource.EXPERIMENTS, namespace)
     rows, total, cursor = await context.store.read(lambda conn: experiments.page(conn, query, namespace=namespace))
-    shown = {"experiments": [show.experiment(row) for row in rows], "total_size": total}
-    if cursor is not None:
-        shown["next_page_token"] = next_token(query, *cursor)
-    return answer(shown)
+    return page_answer("experiments", [show.experiment(row) for row in rows], total, query, cursor)
 
 
 async def create(context: Context, request: Request) -> Response:

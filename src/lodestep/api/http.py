@@ -11,12 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from lodestep import jsonio
+from lodestep.api.ports import EnginePort
 from lodestep.clock import Clock
 from lodestep.config import Settings
-from lodestep.api.ports import EnginePort
 from lodestep.errors import Conflict, InvalidInput, LodestepError, TooLarge
-from lodestep.lang.filters import ListQuery, parse_query
 from lodestep.lang.fields import Resource
+from lodestep.lang.filters import ListQuery, next_token, parse_query
 from lodestep.spec import protojson
 from lodestep.spec.ir import Message
 from lodestep.store import requests
@@ -97,6 +97,14 @@ def list_query(request: Request, resource: Resource, scope: str) -> ListQuery:
         page_token=given.get("page_token", ""),
         scope=scope,
     )
+
+
+def page_answer(
+    key: str, rows: list[dict[str, Any]], total: int, query: ListQuery, cursor: tuple[str | int, str] | None
+) -> Response:
+    """A page of a list. Nothing found is an empty object, as proto JSON leaves out what is zero."""
+    token = next_token(query, *cursor) if cursor is not None else ""
+    return answer(present({key: rows, "total_size": total, "next_page_token": token}))
 
 
 class Once:

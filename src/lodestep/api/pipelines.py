@@ -5,12 +5,11 @@ from starlette.responses import Response
 
 from lodestep import ids
 from lodestep.api import show
-from lodestep.api.http import Context, answer, body, change, list_query, nothing
+from lodestep.api.http import Context, answer, body, change, list_query, nothing, page_answer
 from lodestep.api.inputs import PipelineAndVersionIn, PipelineIn, VersionIn
 from lodestep.api.naming import check_tags, pipeline_name, version_name
 from lodestep.errors import FailedPrecondition, InvalidInput, NotFound
 from lodestep.lang.fields import Resource
-from lodestep.lang.filters import next_token
 from lodestep.store import pipelines
 from lodestep.store.db import Connection
 from lodestep.store.rows import PipelineRow, VersionRow
@@ -20,10 +19,7 @@ async def list_(context: Context, request: Request) -> Response:
     namespace = request.query_params.get("namespace", "")
     query = list_query(request, Resource.PIPELINES, namespace)
     rows, total, cursor = await context.store.read(lambda conn: pipelines.page(conn, query, namespace=namespace))
-    shown = {"pipelines": [show.pipeline(row) for row in rows], "total_size": total}
-    if cursor is not None:
-        shown["next_page_token"] = next_token(query, *cursor)
-    return answer(shown)
+    return page_answer("pipelines", [show.pipeline(row) for row in rows], total, query, cursor)
 
 
 async def create(context: Context, request: Request) -> Response:
@@ -111,10 +107,7 @@ async def list_versions(context: Context, request: Request) -> Response:
         return pipelines.page_of_versions(conn, pipeline_id, query, with_specs=True)
 
     rows, total, cursor = await context.store.read(unit)
-    shown = {"pipeline_versions": [show.version(row) for row in rows], "total_size": total}
-    if cursor is not None:
-        shown["next_page_token"] = next_token(query, *cursor)
-    return answer(shown)
+    return page_answer("pipeline_versions", [show.version(row) for row in rows], total, query, cursor)
 
 
 async def create_version(context: Context, request: Request) -> Response:

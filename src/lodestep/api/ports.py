@@ -1,17 +1,22 @@
 """What the API needs of the engine."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from lodestep.spec.document import PipelineDocument
 from lodestep.store.db import Connection
 
 
+class WatchPort(Protocol):
+    @property
+    def closed(self) -> bool: ...
+
+    async def changes(self, timeout_s: float | None = None) -> dict[str, int]: ...
+
+
 class FeedPort(Protocol):
-    def watch(
-        self, run_id: str | None = None
-    ) -> AbstractAsyncContextManager[AsyncIterator[tuple[str, int]]]: ...
+    def watch(self, run_id: str | None = None) -> AbstractContextManager[WatchPort]: ...
 
 
 class EnginePort(Protocol):

@@ -7,12 +7,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from lodestep.api import new_run, show
-from lodestep.api.http import Context, Once, answer, body, change, list_query, nothing, optional_body
+from lodestep.api.http import Context, Once, answer, body, change, list_query, nothing, optional_body, page_answer
 from lodestep.api.inputs import RunIn
 from lodestep.core.model import Task
 from lodestep.errors import FailedPrecondition, NotFound
 from lodestep.lang.fields import Resource
-from lodestep.lang.filters import next_token
 from lodestep.store import experiments, runs, tasks
 from lodestep.store.db import Connection
 from lodestep.store.rows import RunRow
@@ -27,10 +26,7 @@ async def list_(context: Context, request: Request) -> Response:
             conn, query, experiment_id=experiment_id or None, namespace=namespace or None, with_specs=True
         )
     )
-    shown = {"runs": [show.run(row) for row in rows], "total_size": total}
-    if cursor is not None:
-        shown["next_page_token"] = next_token(query, *cursor)
-    return answer(shown)
+    return page_answer("runs", [show.run(row) for row in rows], total, query, cursor)
 
 
 async def create(context: Context, request: Request) -> Response:
@@ -65,7 +61,7 @@ async def get(context: Context, request: Request) -> Response:
     run_id = request.path_params["id"]
 
     def unit(conn: Connection) -> tuple[RunRow, list[Task]]:
-        return _existing(conn, run_id, with_spec=True), tasks.of_run(conn, run_id)
+        return existing(conn, run_id, with_spec=True), tasks.of_run(conn, run_id)
 
     row, found = await context.store.read(unit)
     return answer(show.run(row, found))
@@ -76,7 +72,7 @@ async def delete(context: Context, request: Request) -> Response:
     once = await Once.of(request)
     if (before := await once.before(context)) is not None:
         return before
-    await context.store.read(lambda conn: _existing(conn, run_id))
+    await context.store.read(lambda conn: existing(conn, run_id))
     await context.engine.forget(run_id)
     return await _kept(context, once)
 
@@ -85,7 +81,7 @@ async def archive(context: Context, request: Request) -> Response:
     await optional_body(request)
 
     def unit(conn: Connection) -> Response:
-        row = _existing(conn, request.path_params["id"])
+        row = existing(conn, request.path_params["id"])
         runs.set_storage_state(conn, row.id, "ARCHIVED")
         return nothing()
 
@@ -96,7 +92,7 @@ async def unarchive(context: Context, request: Request) -> Response:
     await optional_body(request)
 
     def unit(conn: Connection) -> Response:
-        row = _existing(conn, request.path_params["id"])
+        row = existing(conn, request.path_params["id"])
         experiment = experiments.get(conn, row.experiment_id)
         if experiment is not None and experiment.storage_state == "ARCHIVED":
             raise FailedPrecondition(
@@ -114,7 +110,7 @@ async def terminate(context: Context, request: Request) -> Response:
     once = await Once.of(request)
     if (before := await once.before(context)) is not None:
         return before
-    await context.store.read(lambda conn: _existing(conn, run_id))
+    await context.store.read(lambda conn: existing(conn, run_id))
     await context.engine.cancel(run_id, "somebody terminated it")
     return await _kept(context, once)
 
@@ -125,7 +121,7 @@ async def retry(context: Context, request: Request) -> Response:
     once = await Once.of(request)
     if (before := await once.before(context)) is not None:
         return before
-    await context.store.read(lambda conn: _existing(conn, run_id))
+    await context.store.read(lambda conn: existing(conn, run_id))
     await context.engine.retry(run_id)
     return await _kept(context, once)
 
@@ -136,7 +132,7 @@ async def _kept(context: Context, once: Once) -> Response:
     return reply
 
 
-def _existing(conn: Connection, run_id: str, *, with_spec: bool = False) -> RunRow:
+def existing(conn: Connection, run_id: str, *, with_spec: bool = False) -> RunRow:
     row = runs.get(conn, run_id, with_spec=with_spec)
     if row is None:
         raise NotFound(f"run {run_id!r} does not exist")

@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 
 from lodestep import jsonio
+from lodestep.api.http import present
 from lodestep.clock import rfc3339
 from lodestep.core.model import Failure, Moment, Task, Values
 from lodestep.core.states import TaskStatus
-from lodestep.api.http import present
 from lodestep.errors import LodestepError
 from lodestep.spec import load
 from lodestep.store.rows import ExperimentRow, PipelineRow, RunRow, VersionRow

@@ -1,4 +1,4 @@
-"""`/pipelines/upload` and `/pipelines/upload_version`: a file, streamed, counted and checked before anything is kept."""
+"""`/pipelines/upload` and `/pipelines/upload_version`: a file, counted and checked before anything is kept."""
 
 import asyncio
 from pathlib import PurePosixPath

@@ -17,6 +17,7 @@ from lodestep.store.db import Connection
 from lodestep.store.store import Store
 
 _KEPT_PLANS = 64
+_decoder = msgspec.json.Decoder(Event)
 
 
 class Blueprint(msgspec.Struct, frozen=True):
@@ -68,7 +69,7 @@ class Book:
             return held
         header, log = self._store.read_now(lambda conn: _read(conn, run_id))
         blueprint = self.blueprint(header.spec_digest)
-        past = [jsonio.decode_as(line, Event) for line in log]
+        past = [_event(line) for line in log]
         state = machine.replay(header, blueprint.plan, past)
         opened = OpenRun(blueprint, state, len(past) + 1)
         self._open[run_id] = opened
@@ -87,6 +88,13 @@ class Book:
         if len(self._blueprints) > _KEPT_PLANS:
             self._blueprints.popitem(last=False)
         return made
+
+
+def _event(line: bytes) -> Event:
+    try:
+        return _decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvariantError(f"an event of the run's log cannot be read: {error}") from error
 
 
 def _read(conn: Connection, run_id: str) -> tuple[RunHeader, list[bytes]]:

@@ -32,7 +32,7 @@ class Cache:
 def _missing(artifacts: dict[str, list[ArtifactValue]]) -> str:
     """The name of the first output that is not what was recorded ("" if all are).
 
-    Size and kind are compared here; the content's digest is compared by whoever reads it.
+    A file's size is compared; its content would take as long to read as many a step runs.
     """
     for name, values in artifacts.items():
         for value in values:

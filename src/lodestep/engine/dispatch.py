@@ -148,7 +148,7 @@ class Dispatch:
             await self._runner.launch(spec)
         except CannotLaunch as error:
             self._fail(waiting, error.failure)
-        except Exception as error:  # noqa: BLE001 - whatever it was, this attempt must end with its reason
+        except Exception as error:
             _logger.exception("launch.failed attempt=%s", waiting.attempt_id)
             self._fail(waiting, Failure(kind=FailureKind.SYSTEM, message=f"could not be started: {error}"))
         failpoint.hit("engine.after-launch")

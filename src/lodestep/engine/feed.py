@@ -4,48 +4,74 @@ A slow watcher costs nothing: changes of one run collapse into its newest revisi
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 
 Change = tuple[str, int]  # run id, revision
 
 
-class _Watcher:
+class Watch:
+    """One who watches."""
+
     def __init__(self, run_id: str | None) -> None:
         self.run_id = run_id
-        self.news: dict[str, int] = {}
-        self.wake = asyncio.Event()
+        self.closed = False
+        self._news: dict[str, int] = {}
+        self._wake = asyncio.Event()
 
-    async def changes(self) -> AsyncIterator[Change]:
-        while True:
-            await self.wake.wait()
-            self.wake.clear()
-            news, self.news = self.news, {}
-            for change in news.items():
-                yield change
+    async def changes(self, timeout_s: float | None = None) -> dict[str, int]:
+        """What changed since this was asked last, by run; waits until there is something.
+
+        Nothing after `timeout_s`, and once the feed is closed.
+        """
+        try:
+            async with asyncio.timeout(None if self.closed else timeout_s):
+                await self._wake.wait()
+        except TimeoutError:
+            return {}
+        if not self.closed:
+            self._wake.clear()
+        news, self._news = self._news, {}
+        return news
+
+    def tell(self, run_id: str, rev: int) -> None:
+        self._news[run_id] = rev
+        self._wake.set()
+
+    def close(self) -> None:
+        self.closed = True
+        self._wake.set()
 
 
 class Feed:
     """Lives on the event loop; not to be touched from other threads."""
 
     def __init__(self) -> None:
-        self._watchers: set[_Watcher] = set()
+        self._watches: set[Watch] = set()
+        self._closed = False
 
     def publish(self, changes: Iterable[Change]) -> None:
-        if not self._watchers:
+        if not self._watches:
             return
         for run_id, rev in changes:
-            for watcher in self._watchers:
-                if watcher.run_id in (None, run_id):
-                    watcher.news[run_id] = rev
-                    watcher.wake.set()
+            for watch in self._watches:
+                if watch.run_id in (None, run_id):
+                    watch.tell(run_id, rev)
 
-    @asynccontextmanager
-    async def watch(self, run_id: str | None = None) -> AsyncGenerator[AsyncIterator[Change]]:
+    @contextmanager
+    def watch(self, run_id: str | None = None) -> Generator[Watch]:
         """Changes of one run, or of all, from now on."""
-        watcher = _Watcher(run_id)
-        self._watchers.add(watcher)
+        watch = Watch(run_id)
+        if self._closed:
+            watch.close()
+        self._watches.add(watch)
         try:
-            yield watcher.changes()
+            yield watch
         finally:
-            self._watchers.discard(watcher)
+            self._watches.discard(watch)
+
+    def close(self) -> None:
+        """The server ends: nobody is to wait any longer."""
+        self._closed = True
+        for watch in self._watches:
+            watch.close()

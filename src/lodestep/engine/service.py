@@ -1,7 +1,7 @@
 """The engine: takes accepted runs to their end, whatever happens on the way.
 
-It is a pure machine (`core.machine`) with services around it: the loop that records, the dispatch that launches, timers,
-and the adoption of what an earlier server left running. One engine owns a home; everything here lives on one event loop.
+It is a pure machine (`core.machine`) with services around it: the loop that records, the dispatch that launches, the
+timers, and the adoption of what an earlier server left running. One engine owns a home, on one event loop.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ from lodestep.engine.book import Book, OpenRun
 from lodestep.engine.builtin import Builtin
 from lodestep.engine.cache import Cache
 from lodestep.engine.dispatch import Dispatch
-from lodestep.engine.feed import Feed
 from lodestep.engine.emulate import CannotLaunch
+from lodestep.engine.feed import Feed
 from lodestep.engine.launching import Launcher
 from lodestep.engine.loop import Loop, Posted
 from lodestep.engine.preflight import preflight
 from lodestep.engine.timers import Timers
-from lodestep.errors import FailedPrecondition, LodestepError
+from lodestep.errors import FailedPrecondition, LodestepError, Unavailable
 from lodestep.spec.document import PipelineDocument
 from lodestep.store import runs
 from lodestep.store.db import Connection
@@ -77,7 +77,7 @@ class Engine:
         for run_id in await self._store.read(runs.open_ids):
             try:
                 found += self._take_up(self._book.take(run_id))
-            except Exception as error:  # noqa: BLE001 - one unreadable run must not keep the server from starting
+            except Exception as error:
                 _logger.exception("run.unreadable run=%s", run_id)
                 await self._loop.park(run_id, error)
         await self._dispatch.adopt(found)
@@ -113,13 +113,15 @@ class Engine:
 
     async def forget(self, run_id: str) -> None:
         """Delete a run, its rows and its folder. One that runs is ended first. Raises `NotFound`."""
-        async with self.feed.watch(run_id) as changes:
+        with self.feed.watch(run_id) as watch:
             try:
                 await self.cancel(run_id, "the run is deleted")
             except FailedPrecondition:
                 pass  # it has ended, or is about to
             while not await self._store.read(lambda conn: runs.is_terminal(conn, run_id)):
-                await anext(aiter(changes))
+                await watch.changes()
+                if watch.closed:
+                    raise Unavailable("the server ends before the run does", hint="delete it again")
         await self._store.write(lambda conn: runs.delete(conn, run_id), durable=True)
         self._book.drop(run_id)
         folder = self._settings.home_path / "runs" / run_id
