@@ -93,13 +93,14 @@ def test_invalid_upload_is_refused_in_words(path: Path, client: kfp.Client) -> N
     assert json.loads(refused.value.body)["error_message"]
 
 
-def test_second_run_is_taken_from_the_cache(client: kfp.Client, shared: LiveServer) -> None:
+def test_second_run_is_taken_from_the_cache(live: LiveServer) -> None:
+    client = kfp.Client(host=live.url)
     package = str(CONFORMANCE / "pipelines" / "local_execution" / "pipeline_with_caching.yaml")
     states: list[set[str]] = []
     for _ in range(2):
         run = client.create_run_from_pipeline_package(package, experiment_name="cache")
         run.wait_for_run_completion(60)
-        tasks = [task for task in shared.tasks(run.run_id) if task["kind"] == "executor"]
+        tasks = [task for task in live.tasks(run.run_id) if task["kind"] == "executor"]
         states.append({"cached" if task.get("cached_from") else task["state"] for task in tasks})
     assert states == [{"SUCCEEDED"}, {"cached"}]
 

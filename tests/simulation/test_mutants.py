@@ -54,22 +54,17 @@ def collected_in_order_of_ending(patch: Patch) -> None:
     patch.setattr(ending, "_collected", collected)
 
 
-def nested_lists_stay_nested(patch: Patch) -> None:
-    original = ending._scope
+def nested_lists_joined(patch: Patch) -> None:
+    original = ending._collected
 
-    def scope(loop: Loop) -> Any:
+    def collected(loop: Loop) -> Values:
         found = original(loop)
-        outputs = [
-            type(output)(
-                key=output.key,
-                is_artifact=output.is_artifact,
-                selectors=tuple(type(s)(s.producer, s.key, False) for s in output.selectors),
-            )
-            for output in found.outputs
-        ]
-        return type(found)(steps=found.steps, outputs=tuple(outputs))
+        for key, values in found.parameters.items():
+            if values and all(isinstance(value, list) for value in values):
+                found.parameters[key] = [each for value in values for each in value]
+        return found
 
-    patch.setattr(ending, "_scope", scope)
+    patch.setattr(ending, "_collected", collected)
 
 
 def exit_task_skipped(patch: Patch) -> None:
@@ -226,7 +221,7 @@ def false_condition_is_a_failure(patch: Patch) -> None:
 MUTANTS = [
     no_fence,
     collected_in_order_of_ending,
-    nested_lists_stay_nested,
+    nested_lists_joined,
     exit_task_skipped,
     replay_makes_new_attempts,
     restart_launches_what_ended,

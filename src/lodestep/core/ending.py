@@ -3,7 +3,8 @@
 A group ends when everything in it has ended. It has failed if anything in it failed, whoever ignored that failure;
 being skipped is no failure. Tasks that do not depend on a failed one go on. The outputs of a DAG are those of its
 tasks; a loop collects the outputs of its iterations in the order of the items, without those that have none (their
-task was skipped), and what an inner loop has collected already is joined, not nested.
+task was skipped). Parameters of an inner loop stay a list in the list, as `dsl.Collected` is typed; artifacts, of which
+there are only flat lists, are joined.
 """
 
 from lodestep.core.model import Failure, FailureKind, Task, Values
@@ -115,13 +116,9 @@ def _collected(loop: Loop) -> Values:
                 artifact for task in loop.iterations for artifact in task.outputs.artifacts.get(output.key, ())
             ]
             continue
-        gathered: list[object] = []
-        joins = any(selector.collected for selector in output.selectors)
-        for task in loop.iterations:
-            if output.key in task.outputs.parameters:
-                value = task.outputs.parameters[output.key]
-                gathered += value if joins and isinstance(value, list) else [value]
-        found.parameters[output.key] = gathered
+        found.parameters[output.key] = [
+            task.outputs.parameters[output.key] for task in loop.iterations if output.key in task.outputs.parameters
+        ]
     return found
 
 

@@ -100,7 +100,6 @@ class _Builder:
     def __init__(self, spec: PipelineSpec) -> None:
         self._spec = spec
         self._scopes: dict[str, Scope] = {}
-        self._collected: dict[tuple[str, str, bool], bool] = {}  # (component, output, is artifact)
 
     def scope_of(self, name: str) -> Scope:
         waiting = [name]
@@ -140,24 +139,15 @@ class _Builder:
     def _outputs(self, name: str, dag: DagSpec) -> Iterator[Output]:
         for key, parameter in dag.outputs.parameters.items():
             found = [(s.producer_subtask, s.output_parameter_key) for s in parameter.selectors]
-            yield self._output(name, dag, (key, False), found)
+            yield self._output((key, False), found)
         for key, artifact in dag.outputs.artifacts.items():
             found = [(s.producer_subtask, s.output_artifact_key) for s in artifact.artifact_selectors]
-            yield self._output(name, dag, (key, True), found)
+            yield self._output((key, True), found)
 
-    def _output(self, name: str, dag: DagSpec, output: tuple[str, bool], found: list[tuple[str, str]]) -> Output:
+    def _output(self, output: tuple[str, bool], found: list[tuple[str, str]]) -> Output:
         key, is_artifact = output
-        selectors = tuple(
-            Selector(producer, inner, self._is_collected(dag.tasks[producer], inner, is_artifact))
-            for producer, inner in found
-        )
-        self._collected[name, key, is_artifact] = any(selector.collected for selector in selectors)
+        selectors = tuple(Selector(producer, inner) for producer, inner in found)
         return Output(key=key, is_artifact=is_artifact, selectors=selectors)
-
-    def _is_collected(self, task: TaskSpec, key: str, is_artifact: bool) -> bool:
-        if task.parameter_iterator or task.artifact_iterator:
-            return True
-        return self._collected.get((task.component_ref.name, key, is_artifact), False)
 
     def _step(self, name: str, task: TaskSpec, before: tuple[str, ...], after: tuple[str, ...], place: str) -> Step:
         component = self._component(task.component_ref.name)

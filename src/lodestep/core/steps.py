@@ -35,11 +35,10 @@ class ArtifactSource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Selector(msgspec.Struct, frozen=True):
-    """An output of a task of the scope. `collected` says that it is a list which a loop collected."""
+    """An output of a task of the scope."""
 
     producer: str
     key: str
-    collected: bool
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):

@@ -45,6 +45,8 @@ _SHELLS = frozenset({"sh", "bash", "dash", "ash", "/bin/sh", "/bin/bash", "/usr/
 _FIRST_WORD = re.compile(
     r"\s*(?:set\s+-[a-z]+(?:\s+-?o?\s*pipefail)?\s*[;\n]\s*|#[^\n]*\n\s*)*([\w./+-]+)(?=[\s;&|]|$)"
 )
+# Images that everyone uses and that are made from Debian or Ubuntu.
+_DEBIAN = frozenset({"debian", "ubuntu", "python", "node", "pytorch", "tensorflow", "cuda", "google-cloud-cli", ""})
 # What a shell does itself: a first word of these says nothing of programs.
 _BUILTINS = frozenset(
     re.findall(
@@ -109,6 +111,21 @@ def environment(stand: Stand, settings: RunnerSettings, cpu_limit: float) -> dic
 
 def _matches(name: str, wanted: str) -> bool:
     return name.startswith(wanted[:-1]) if wanted.endswith("*") else name == wanted
+
+
+def as_here(image: str, command: list[str]) -> list[str]:
+    """The command as it is run on this machine: what an image calls `sh` is not always what this machine calls so.
+
+    Debian's is dash, which knows POSIX alone. That of busybox, Alpine or Red Hat knows `[[ … ]]` and more, as bash does.
+    """
+    if command[:1] not in (["sh"], ["/bin/sh"]) or _has_dash(image) or not shutil.which("bash"):
+        return command
+    return ["bash", "--posix", *command[1:]]
+
+
+def _has_dash(image: str) -> bool:
+    name, _, tag = image.rpartition("/")[2].partition(":")
+    return name in _DEBIAN and "alpine" not in tag
 
 
 def missing(image: str, command: list[str], settings: RunnerSettings) -> str:

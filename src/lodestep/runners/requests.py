@@ -36,7 +36,7 @@ def build(spec: LaunchSpec, step: PythonStep | None, stand: programs.Stand, sett
         ],
     }
     if step is None:
-        request["argv"] = spec.command
+        request["argv"] = programs.as_here(spec.image, spec.command)
     else:
         request["python"] = _described(step)
     return request

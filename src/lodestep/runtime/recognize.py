@@ -10,7 +10,7 @@ import re
 import shlex
 
 _EXECUTOR = re.compile(r"python3?\s+-m\s+kfp\.dsl\.executor_main\b|python3?\s+-m\s+kfp\.components\.executor_main\b")
-_INSTALL = re.compile(r"python3?\s+-m\s+pip\s+install\b(?P<words>[^&|;\n]*)")
+_INSTALL = re.compile(r"python3?\s+-m\s+pip\s+install\b(?P<words>(?:'[^']*'|\"[^\"]*\"|[^&|;\n'\"])*)")
 _SDK = re.compile(r"kfp(?:\[[^\]]*\])?(?:\s*(?:==|>=|<=|~=|<|>|@).*)?", re.DOTALL)
 _TYPING = re.compile(r"typing-extensions\b.*", re.DOTALL)
 _VALUED = {"--index-url": "index", "-i": "index", "--extra-index-url": "index", "--trusted-host": "trusted"}

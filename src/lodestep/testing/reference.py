@@ -155,27 +155,11 @@ class _Interpreter:
             return
         dag = component.dag or DagSpec()
         for key in dag.outputs.parameters:
-            collected: list[Any] = []
-            for iteration in iterations:
-                if key in iteration.outputs.parameters:
-                    value = iteration.outputs.parameters[key]
-                    collected += value if self.is_collected(component, key) else [value]
-            result.outputs.parameters[key] = collected
+            result.outputs.parameters[key] = [
+                iteration.outputs.parameters[key] for iteration in iterations if key in iteration.outputs.parameters
+            ]
         for key in dag.outputs.artifacts:
             result.outputs.artifacts[key] = [a for r in iterations for a in r.outputs.artifacts.get(key, [])]
-
-    def is_collected(self, component: ComponentSpec, key: str) -> bool:
-        """Is this output of a DAG a list that a loop in it, however deep, has collected?"""
-        if component.dag is None:
-            return False
-        for selector in component.dag.outputs.parameters[key].selectors:
-            task = component.dag.tasks[selector.producer_subtask]
-            if task.parameter_iterator or task.artifact_iterator:
-                return True
-            inner = self.spec.components[task.component_ref.name]
-            if inner.dag is not None and self.is_collected(inner, selector.output_parameter_key):
-                return True
-        return False
 
     def inputs(
         self, task: TaskSpec, component: ComponentSpec, around: Values, done: dict[str, Result], name: str

@@ -43,10 +43,10 @@ def test_nested_loops(compiled: Compiled) -> None:
         for j in (0, 1):
             flow.ok(path.format(i, j) + "one", Output=10 * i + j)
             flow.ok(path.format(i, j) + "make", out=ArtifactValue(uri=f"file:///{i}{j}"))
-    assert flow.task("total").inputs.parameters == {"xs": [0, 1, 10, 11]}
+    assert flow.task("total").inputs.parameters == {"xs": [[0, 1], [10, 11]]}
     assert [a.uri[-2:] for a in flow.task("use").inputs.artifacts["ds"]] == ["00", "01", "10", "11"]
     flow.ok("total", "use")
-    assert flow.state.root.outputs.parameters == {"Output": [0, 1, 10, 11]}
+    assert flow.state.root.outputs.parameters == {"Output": [[0, 1], [10, 11]]}
 
 
 def test_items_with_keys(compiled: Compiled) -> None:

@@ -73,7 +73,7 @@ def test_a_selector_for_a_key_that_is_not_there_is_a_bad_input() -> None:
     assert flow.state.status is RunStatus.FAILED
 
 
-def test_nested_loops_collect_one_flat_list() -> None:
+def test_nested_loops_collect_lists_of_lists() -> None:
     inner = dag({"t": task("int", x=parent("item"))}, {"item": INT}, {"o": ("t", "Output")})
     outer = dag({"in": loop("inner", [1, 2])}, {"item": INT}, {"o": ("in", "o")})
     tasks = {"l": loop("outer", [1, 2]), "c": task("take", xs=out("l", "o"))}
@@ -82,7 +82,7 @@ def test_nested_loops_collect_one_flat_list() -> None:
         for j in (1, 0):
             flow.ok(f"l[{i}]/in[{j}]/t", Output=10 * i + j)
     assert flow.task("l[1]/in").outputs.parameters == {"o": [10, 11]}
-    assert flow.task("c").inputs.parameters == {"xs": [0, 1, 10, 11]}
+    assert flow.task("c").inputs.parameters == {"xs": [[0, 1], [10, 11]]}
 
 
 def test_lists_that_a_task_makes_are_not_joined() -> None:

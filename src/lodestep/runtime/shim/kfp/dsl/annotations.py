@@ -83,7 +83,7 @@ def is_artifact(annotation):
 def artifact_class(annotation):
     """The artifact class that an annotation speaks of; None where it speaks of none."""
     inner = _inner(annotation)
-    while typing.get_origin(inner) is list:
+    while typing.get_origin(inner) is list and typing.get_args(inner):
         inner = typing.get_args(inner)[0]
     if isinstance(inner, type) and hasattr(inner, "schema_title") and hasattr(inner, "schema_version"):
         return inner
