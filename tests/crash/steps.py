@@ -12,7 +12,7 @@ with warnings.catch_warnings():
     from kfp import compiler, dsl
 
 
-@dsl.component(install_kfp_package=False)
+@dsl.component(base_image="python:3.11", install_kfp_package=False)
 def work(folder: str, key: str, seconds: float, fail_first: bool = False) -> str:
     import os
     import time
@@ -28,7 +28,7 @@ def work(folder: str, key: str, seconds: float, fail_first: bool = False) -> str
     return key
 
 
-@dsl.component(install_kfp_package=False)
+@dsl.component(base_image="python:3.11", install_kfp_package=False)
 def save(keys: list, report: dsl.Output[dsl.Dataset]) -> int:
     with open(report.path, "w") as file:
         file.write("\n".join(keys))

@@ -33,7 +33,7 @@ def step_hosts(home: Path) -> list[int]:
             words = (entry / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if str(home).encode() in words and any(word.endswith(b"__main__.py") for word in words):
+        if any(word.startswith(bytes(home)) for word in words) and any(word.endswith(b"__main__.py") for word in words):
             found.append(int(entry.name))
     return found
 

@@ -28,6 +28,7 @@ class LiveServer:
         self.port = port
         self.url = ""
         self.process: subprocess.Popen[str] | None = None
+        self._drains: list[threading.Thread] = []
         self._http = urllib3.PoolManager(retries=False, timeout=30)
 
     def start(self) -> "LiveServer":
@@ -38,23 +39,35 @@ class LiveServer:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            assert self.process.stderr is not None
-            raise AssertionError(f"the server did not start: {self.process.stderr.read()}")
+            _, said = self.process.communicate()
+            raise AssertionError(f"the server did not start: {said}")
         self.url = json.loads(line)["url"]
         self.port = int(self.url.rsplit(":", 1)[1])
-        for stream in (self.process.stdout, self.process.stderr):
-            threading.Thread(target=_drain, args=(stream,), daemon=True).start()
+        self._drains = [
+            threading.Thread(target=_drain, args=(stream,), daemon=True)
+            for stream in (self.process.stdout, self.process.stderr)
+        ]
+        for drain in self._drains:
+            drain.start()
         return self
 
     def stop(self) -> int:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=30)
+        return self._ended()
 
     def kill(self) -> None:
         assert self.process is not None
         self.process.kill()
-        self.process.wait(timeout=30)
+        self._ended()
+
+    def _ended(self) -> int:
+        assert self.process is not None
+        code = self.process.wait(timeout=30)
+        for drain in self._drains:
+            drain.join(timeout=30)
+        self._http.clear()
+        return code
 
     @property
     def alive(self) -> bool:
@@ -100,8 +113,9 @@ class LiveServer:
 
 
 def _drain(stream: Any) -> None:
-    for _ in stream:
-        pass
+    with stream:
+        for _ in stream:
+            pass
 
 
 @pytest.fixture

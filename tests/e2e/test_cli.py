@@ -82,8 +82,8 @@ def test_a_second_server_of_a_home_names_the_first(served: Cli, live: LiveServer
     assert len(said.splitlines()) <= 3
 
 
-def test_a_taken_port_is_told_in_words(live: LiveServer, alone: Cli) -> None:
-    said = alone("up", "--port", str(live.port), code=1).stderr
+def test_a_taken_port_is_told_in_words(live: LiveServer, tmp_path: Path) -> None:
+    said = Cli(tmp_path / "another")("up", "--port", str(live.port), code=1).stderr
     assert str(live.port) in said
     assert "--port" in said
 

@@ -6,10 +6,9 @@ application becomes an answer without a trace of its inside. It knows no route b
 """
 
 import hmac
-import logging
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,9 +20,7 @@ from lodestep.api.http import error_answer, upload_error_answer
 from lodestep.config import Settings
 from lodestep.errors import InvalidInput, LodestepError, PermissionDenied, TooLarge, Unauthenticated
 
-UPLOAD_PATHS = frozenset(
-    f"/apis/{version}/pipelines/{verb}" for version in ("v2beta1", "v1beta1") for verb in ("upload", "upload_version")
-)
+UPLOAD_PATHS = frozenset({"/apis/v2beta1/pipelines/upload", "/apis/v2beta1/pipelines/upload_version"})
 MOST_HEADERS = 100
 
 _logger = log.get("guard")
@@ -47,7 +44,7 @@ _WATCHED = frozenset(
         b"authorization",
     }
 )
-_ALWAYS: tuple[tuple[bytes, bytes], ...] = (
+ALWAYS: tuple[tuple[bytes, bytes], ...] = (
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"x-frame-options", b"DENY"),
@@ -103,7 +100,7 @@ class _Guard:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._hosts = Hosts(settings)
-        self._token = settings.token.encode("ascii")
+        self._token = settings.token.encode()
         self._request_bytes = settings.limits.request_bytes
         self._upload_bytes = settings.limits.upload_bytes + _MULTIPART_BYTES
 
@@ -196,7 +193,7 @@ class _Reply:
 
     def __init__(self, send: Send, *, keep_out_of_caches: bool) -> None:
         self._send = send
-        self._missing = (*_ALWAYS, _NOT_KEPT) if keep_out_of_caches else _ALWAYS
+        self._missing = (*ALWAYS, _NOT_KEPT) if keep_out_of_caches else ALWAYS
         self.started = False
 
     async def send(self, message: Message) -> None:
@@ -270,7 +267,7 @@ def _check_kind(headers: Headers, *, upload: bool, empty: bool) -> None:
     kinds = {value.partition(b";")[0].strip().lower() for value in headers.get(b"content-type", ())}
     if upload:
         if kinds != {b"multipart/form-data"}:
-            raise _NoJson(f"the body is {_kind_shown(kinds)}: expected multipart/form-data")
+            raise InvalidInput(f"the body is {_kind_shown(kinds)}: expected multipart/form-data")
     elif not empty and kinds - {b"application/json"}:
         raise _NoJson(
             f"the body is {_kind_shown(kinds)}: expected application/json",

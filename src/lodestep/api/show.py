@@ -141,7 +141,7 @@ def task_detail(task: Task, children: list[dict[str, str]]) -> dict[str, Any]:
         {
             "run_id": task.run_id,
             "task_id": task.id,
-            "display_name": task.display_name if task.iteration is None else f"{task.display_name}[{task.iteration}]",
+            "display_name": task.display_name,
             "state": task_state(task),
             "parent_task_id": task.parent_id,
             "inputs": _artifact_ids(task.inputs),

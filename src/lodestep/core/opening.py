@@ -27,6 +27,7 @@ _ABANDONED = (SkipReason.UPSTREAM_FAILED, SkipReason.RUN_ENDED)
 def open_body(turn: Turn, node: Group | Loop) -> None:
     """Start what is in a group that has just begun to run."""
     if isinstance(node, Loop):
+        node.task.iterations = len(node.items)
         open_iterations(turn, node)
     else:
         _open_children(turn, node)
