@@ -6,7 +6,11 @@ are measured with the monotonic clock only, so that a clock that jumps shortens 
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
+
+_FIRST_MS = -62_135_596_800_000  # the year 1
+_LAST_MS = 253_402_300_799_999  # the end of the year 9999
 
 
 class Clock(Protocol):
@@ -40,8 +44,17 @@ class ManualClock:
         self._mono_s += seconds
 
 
+@lru_cache(4096)  # what is shown together happened together
 def rfc3339(at_ms: int) -> str:
-    """`2026-01-02T03:04:05Z`, with milliseconds only where there are some, as the reference prints timestamps."""
-    moment = datetime.fromtimestamp(at_ms // 1000, UTC)
+    """`2026-01-02T03:04:05Z`, with milliseconds only where there are some, as the reference prints timestamps.
+
+    What lies outside of the years that this can say, as a damaged row may, is the first or the last moment of them.
+    """
+    at_ms = min(max(at_ms, _FIRST_MS), _LAST_MS)
     fraction = f".{at_ms % 1000:03d}" if at_ms % 1000 else ""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
+    return f"{_second(at_ms // 1000)}{fraction}Z"
+
+
+@lru_cache(1024)
+def _second(at_s: int) -> str:
+    return f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%dT%H:%M:%S}"

@@ -6,6 +6,7 @@ refuse a float where they declare an int; NaN and infinities are no JSON and are
 
 import hashlib
 import math
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,6 +18,12 @@ T = TypeVar("T")
 _encoder = msgspec.json.Encoder()
 _canonical = msgspec.json.Encoder(order="deterministic")
 _decoder = msgspec.json.Decoder()
+
+
+@lru_cache(256)
+def _decoder_of(kind: type[T]) -> msgspec.json.Decoder[T]:
+    """A decoder that is made once: to look at a type anew costs more than to read a small text."""
+    return msgspec.json.Decoder(kind)
 
 
 def encode(value: object) -> bytes:
@@ -48,7 +55,7 @@ def decode(data: bytes | str) -> Any:  # the caller narrows what it expects
 def decode_as(data: bytes | str, kind: type[T]) -> T:
     """A typed value from JSON. Raises `InvalidInput` with the path of the first thing that is wrong."""
     try:
-        return msgspec.json.decode(data, type=kind)
+        return _decoder_of(kind).decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(str(error)) from error
 

@@ -4,7 +4,6 @@ Promised: no accepted run is lost, no finished task runs again, no success witho
 one task. `LODESTEP_KILLS` sets the number of kills.
 """
 
-import json
 import os
 import random
 import signal
@@ -17,7 +16,7 @@ import pytest
 import yaml
 
 from tests.crash import steps
-from tests.e2e.conftest import TERMINAL, LiveServer
+from tests.e2e.conftest import LiveServer
 
 KILLS = int(os.environ.get("LODESTEP_KILLS", "50"))
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.filterwarnings("ignore::FutureWarning")]
@@ -148,9 +147,7 @@ def test_server_and_host_die_together(tmp_path: Path, when: str) -> None:
     server.start()
     ended = server.wait(run_id)
     assert ended["state"] == "SUCCEEDED", server.story(run_id)
-    attempts = {task["path"]: [a["state"] for a in task["attempts"]] for task in server.tasks(run_id) if task["kind"] == "executor"}
-    assert attempts["long"] == ["LOST", "SUCCEEDED"]
+    (long,) = [task for task in server.tasks(run_id) if _key(task) == "long"]
+    assert [attempt["state"] for attempt in long["attempts"]] == ["LOST", "SUCCEEDED"]
     assert not _overlap(steps.executions(folder, "long"))
-    server.stop()
-    assert ended["state"] in TERMINAL
-    json.dumps(ended)
+    assert server.stop() == 0

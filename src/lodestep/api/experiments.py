@@ -7,18 +7,19 @@ from lodestep import ids
 from lodestep.api import show
 from lodestep.api.http import Context, answer, body, change, list_query, nothing, optional_body, page_answer
 from lodestep.api.inputs import ExperimentIn
-from lodestep.errors import Conflict, InvalidInput, NotFound
+from lodestep.api.naming import experiment_name
+from lodestep.errors import Conflict, NotFound
 from lodestep.lang.fields import Resource
 from lodestep.store import experiments, runs
 from lodestep.store.db import Connection
 from lodestep.store.rows import ExperimentRow
 
 DEFAULT = "Default"
-_NAME_CHARS = 128
 
 
 async def list_(context: Context, request: Request) -> Response:
-    namespace = request.query_params.get("namespace", "")
+    """There are no users yet, so whatever namespace is asked for, it is the server's."""
+    namespace = context.settings.namespace
     query = list_query(request, Resource.EXPERIMENTS, namespace)
     rows, total, cursor = await context.store.read(lambda conn: experiments.page(conn, query, namespace=namespace))
     return page_answer("experiments", [show.experiment(row) for row in rows], total, query, cursor)
@@ -26,16 +27,11 @@ async def list_(context: Context, request: Request) -> Response:
 
 async def create(context: Context, request: Request) -> Response:
     given = await body(request, ExperimentIn)
-    name = given.display_name
-    if not name:
-        raise InvalidInput("the experiment has no display_name", place="body.displayName")
-    if len(name) > _NAME_CHARS:
-        raise InvalidInput(f"the name has {len(name)} characters: at most {_NAME_CHARS}", place="body.displayName")
     row = ExperimentRow(
         id=ids.new_id(),
-        name=name,
+        name=experiment_name(given.display_name),
         description=given.description,
-        namespace=given.namespace,
+        namespace=context.settings.namespace,
         created_ms=context.clock.now_ms(),
     )
 
@@ -89,7 +85,7 @@ async def unarchive(context: Context, request: Request) -> Response:
 
 def default(conn: Connection, namespace: str, now_ms: int) -> ExperimentRow:
     """The experiment of runs that name none; made when first needed."""
-    found = experiments.by_name(conn, DEFAULT, namespace)
+    found = experiments.by_name(conn, DEFAULT, namespace, salvage=True)
     if found is None:
         found = ExperimentRow(
             id=ids.new_id(),
@@ -103,7 +99,7 @@ def default(conn: Connection, namespace: str, now_ms: int) -> ExperimentRow:
 
 
 def _existing(conn: Connection, experiment_id: str) -> ExperimentRow:
-    row = experiments.get(conn, experiment_id)
+    row = experiments.get(conn, experiment_id, salvage=True)
     if row is None:
         raise NotFound(f"experiment {experiment_id!r} does not exist")
     return row

@@ -3,8 +3,10 @@
 Whatever goes wrong becomes an answer here, and nowhere else.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 import msgspec
 from starlette.requests import Request
@@ -27,7 +29,19 @@ M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 KEY_HEADER = "idempotency-key"
 _KEY_CHARS = 255
+_KEPT_MS = 24 * 3600 * 1000  # an answer, for repetitions of its request
 _STATUS = "type.googleapis.com/google.rpc.Status"
+
+
+class Turns:
+    """One at a time for each name: who comes second waits for the first."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+
+    def of(self, name: tuple[str, str]) -> asyncio.Lock:
+        """The lock of a name. It is forgotten with the last who holds it or waits for it."""
+        return self._locks.setdefault(name, asyncio.Lock())
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +51,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     engine: EnginePort
     settings: Settings
     clock: Clock
+    turns: Turns = msgspec.field(default_factory=Turns)
 
 
 Handler = Callable[[Context, Request], Awaitable[Response]]
@@ -116,27 +131,34 @@ class Once:
         self._digest = digest
 
     @classmethod
-    async def of(cls, request: Request) -> "Once":
+    async def of(cls, request: Request, *, content: bytes | None = None) -> "Once":
+        """`content` stands for the body where the same request may come in other bytes, as forms do."""
         key = request.headers.get(KEY_HEADER, "")
         if len(key) > _KEY_CHARS:
             raise InvalidInput(f"{KEY_HEADER} has {len(key)} characters: at most {_KEY_CHARS}")
         scope = f"{request.method} {request.url.path}?{request.url.query}"
-        return cls(key, scope, jsonio.digest(await request.body()) if key else "")
+        if not key:
+            return cls("", scope, "")
+        return cls(key, scope, jsonio.digest(await request.body() if content is None else content))
 
-    async def before(self, context: Context) -> Response | None:
-        """The answer that this request was given before, if it was."""
-        if not self._key:
+    @property
+    def name(self) -> tuple[str, str] | None:
+        """What the same request has in common with its repetitions, where it has a key."""
+        return (self._key, self._scope) if self._key else None
+
+    def found(self, conn: Connection) -> Response | None:
+        """The answer that this request was given before, if it was. Raises `Conflict` for another request's key."""
+        kept = requests.find(conn, self._key, self._scope) if self._key else None
+        if kept is None:
             return None
-        found = await context.store.read(lambda conn: requests.find(conn, self._key, self._scope))
-        if found is None:
-            return None
-        if found.digest != self._digest:
+        if kept.digest != self._digest:
             raise Conflict(f"the {KEY_HEADER} {self._key!r} was used for another request", hint="choose a new key")
-        return Response(found.body, found.status, headers=found.headers)
+        return Response(kept.body, kept.status, headers=kept.headers)
 
     def keep(self, conn: Connection, kept: Response, now_ms: int) -> None:
-        """Write the answer, in the transaction of the effect."""
+        """Write the answer, in the transaction of the effect. Answers that nobody asks for any more are removed."""
         if self._key:
+            requests.sweep(conn, now_ms - _KEPT_MS)
             requests.put(
                 conn,
                 self._key,
@@ -149,13 +171,18 @@ class Once:
             )
 
 
-async def change(context: Context, request: Request, unit: Callable[[Connection], Response]) -> Response:
-    """Carry out `unit`, durably and once. It returns the answer."""
-    once = await Once.of(request)
-    if (before := await once.before(context)) is not None:
-        return before
+async def change(
+    context: Context, request: Request, unit: Callable[[Connection], Response], *, content: bytes | None = None
+) -> Response:
+    """Carry out `unit`, durably and once. It returns the answer.
+
+    Whether it was done before is asked in its own transaction: of two at once, the second sees the first.
+    """
+    once = await Once.of(request, content=content)
 
     def effect(conn: Connection) -> Response:
+        if (before := once.found(conn)) is not None:
+            return before
         made = unit(conn)
         once.keep(conn, made, context.clock.now_ms())
         return made
@@ -163,6 +190,24 @@ async def change(context: Context, request: Request, unit: Callable[[Connection]
     return await context.store.write(effect, durable=True)
 
 
+async def have_done(context: Context, request: Request, effect: Callable[[], Awaitable[None]]) -> Response:
+    """Have the engine do something, once; the answer is empty.
+
+    The engine records in transactions of its own, so a repetition waits here until the first has its answer.
+    """
+    once = await Once.of(request)
+    if once.name is None:
+        await effect()
+        return nothing()
+    async with context.turns.of(once.name):
+        if (before := await context.store.read(once.found)) is not None:
+            return before
+        await effect()
+        reply = nothing()
+        await context.store.write(lambda conn: once.keep(conn, reply, context.clock.now_ms()), durable=True)
+        return reply
+
+
 def present(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that have a value: zero values are left out, as proto JSON does."""
-    return {key: value for key, value in fields.items() if value not in ("", None, 0, [], {}) or value is False}
+    return {key: value for key, value in fields.items() if value or value is False}

@@ -2,6 +2,7 @@
 
 from lodestep.errors import InvalidInput
 
+_EXPERIMENT_CHARS = 128
 _PIPELINE_CHARS = 128
 _VERSION_CHARS = 127
 _RUN_CHARS = 255
@@ -9,25 +10,29 @@ _TAGS = 20
 _TAG_CHARS = 63
 
 
-def pipeline_name(name: str) -> str:
-    return _checked(name, "pipeline", _PIPELINE_CHARS)
+def experiment_name(name: str) -> str:
+    return _checked(name, "experiment", _EXPERIMENT_CHARS, "display_name")
 
 
-def version_name(name: str) -> str:
-    return _checked(name, "pipeline version", _VERSION_CHARS)
+def pipeline_name(name: str, *, place: str = "name") -> str:
+    return _checked(name, "pipeline", _PIPELINE_CHARS, place)
+
+
+def version_name(name: str, *, place: str = "name") -> str:
+    return _checked(name, "pipeline version", _VERSION_CHARS, place)
 
 
 def run_name(name: str) -> str:
-    return _checked(name, "run", _RUN_CHARS)
+    return _checked(name, "run", _RUN_CHARS, "display_name")
 
 
-def _checked(name: str, noun: str, limit: int) -> str:
+def _checked(name: str, noun: str, limit: int, place: str) -> str:
     if not name.strip():
-        raise InvalidInput(f"the {noun} has no name", place="displayName" if noun == "run" else "name")
+        raise InvalidInput(f"the {noun} has no name", place=place)
     if len(name) > limit:
-        raise InvalidInput(f"the name of the {noun} has {len(name)} characters: at most {limit}")
+        raise InvalidInput(f"the name of the {noun} has {len(name)} characters: at most {limit}", place=place)
     if any(ord(char) < 32 or ord(char) == 127 for char in name):
-        raise InvalidInput(f"the name of the {noun} holds a control character: {name!r}")
+        raise InvalidInput(f"the name of the {noun} holds a control character: {name!r}", place=place)
     return name
 
 

@@ -12,7 +12,7 @@ from lodestep.clock import Clock
 from lodestep.config import Settings
 from lodestep.core import plan
 from lodestep.core.model import Moment, RunHeader
-from lodestep.errors import FailedPrecondition, InvalidInput, NotFound
+from lodestep.errors import Conflict, FailedPrecondition, InvalidInput, NotFound
 from lodestep.lang.macros import Meaning, expand_value
 from lodestep.spec import load, values
 from lodestep.spec.document import PipelineDocument
@@ -73,7 +73,7 @@ class NewRun:
         self.now_ms = clock.now_ms()
         name = run_name(given.display_name)
         if given.plugins_output:
-            raise InvalidInput("plugins_output is written by the server alone", place="body.pluginsOutput")
+            raise Conflict("plugins_output is written by the server alone", place="body.pluginsOutput")
         meaning = Meaning(run_id=self.run_id, now_ms=self.now_ms)
         parameters = values.run_parameters(document.spec, expand_value(given.runtime_config.parameters, meaning))
         workspace = document.platform.kubernetes if document.platform else None
@@ -100,7 +100,7 @@ class NewRun:
         """Keep it, in the experiment that it names or in the default one."""
         given, document, version = self._given, self._source.document, self._source.version
         if given.experiment_id:
-            experiment = experiment_rows.get(conn, given.experiment_id)
+            experiment = experiment_rows.get(conn, given.experiment_id, salvage=True)
             if experiment is None:
                 raise NotFound(f"experiment {given.experiment_id!r} does not exist")
             if experiment.storage_state == "ARCHIVED":

@@ -28,7 +28,8 @@ _REQUEST = struct.Struct("=BBBxI")  # family, protocol, extensions, states
 _ENDS = struct.Struct("!HH16s16s")  # source and destination: ports, addresses
 _ANY_COOKIE = struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)  # on any interface
 _OWNER = struct.Struct("=II")  # uid, inode
-_OWNER_AT = _HEADER.size + struct.calcsize("=BBBB") + _ENDS.size + len(_ANY_COOKIE) + struct.calcsize("=III")
+_ENDS_AT = _HEADER.size + struct.calcsize("=BBBB")
+_OWNER_AT = _ENDS_AT + _ENDS.size + len(_ANY_COOKIE) + struct.calcsize("=III")
 _ERROR = struct.Struct("=i")
 _MAPPED = bytes(10) + b"\xff\xff"  # what stands before an IPv4 address in an IPv6 one
 _PROC = Path("/proc/self/net")
@@ -116,7 +117,8 @@ def _asked(here: bytes, port: int, there: bytes, server_port: int) -> int | None
         said = kernel.recv(4096, socket.MSG_DONTWAIT)
     _, kind, *_ = _HEADER.unpack_from(said)
     if kind == _SOCK_DIAG_BY_FAMILY:
-        return _owner(*_OWNER.unpack_from(said, _OWNER_AT))
+        ports = _ENDS.unpack_from(said, _ENDS_AT)[:2]  # others are of a listener, which the kernel looks for at last
+        return _owner(*_OWNER.unpack_from(said, _OWNER_AT)) if ports == (port, server_port) else None
     (code,) = _ERROR.unpack_from(said, _HEADER.size)
     if -code == errno.ENOENT:
         return None  # there is no such socket

@@ -8,7 +8,7 @@ from lodestep.api import show
 from lodestep.api.http import Context, answer, body, change, list_query, nothing, page_answer
 from lodestep.api.inputs import PipelineAndVersionIn, PipelineIn, VersionIn
 from lodestep.api.naming import check_tags, pipeline_name, version_name
-from lodestep.errors import FailedPrecondition, InvalidInput, NotFound
+from lodestep.errors import InvalidInput, NotFound
 from lodestep.lang.fields import Resource
 from lodestep.store import pipelines
 from lodestep.store.db import Connection
@@ -16,7 +16,7 @@ from lodestep.store.rows import PipelineRow, VersionRow
 
 
 async def list_(context: Context, request: Request) -> Response:
-    namespace = request.query_params.get("namespace", "")
+    namespace = context.settings.namespace
     query = list_query(request, Resource.PIPELINES, namespace)
     rows, total, cursor = await context.store.read(lambda conn: pipelines.page(conn, query, namespace=namespace))
     return page_answer("pipelines", [show.pipeline(row) for row in rows], total, query, cursor)
@@ -45,9 +45,9 @@ def _new(context: Context, given: PipelineIn) -> PipelineRow:
     return PipelineRow(
         id=ids.new_id(),
         name=name,
-        display_name=given.display_name or name,
+        display_name=pipeline_name(given.display_name or name, place="display_name"),
         description=given.description,
-        namespace=given.namespace,
+        namespace=context.settings.namespace,
         tags=tags,
         created_ms=context.clock.now_ms(),
     )
@@ -59,8 +59,8 @@ async def get(context: Context, request: Request) -> Response:
 
 
 async def get_by_name(context: Context, request: Request) -> Response:
-    name, namespace = request.path_params["name"], request.query_params.get("namespace", "")
-    row = await context.store.read(lambda conn: pipelines.by_name(conn, name, namespace))
+    name, namespace = request.path_params["name"], context.settings.namespace
+    row = await context.store.read(lambda conn: pipelines.by_name(conn, name, namespace, salvage=True))
     if row is None:
         raise NotFound(f"pipeline {name!r} does not exist")
     return answer(show.pipeline(row))
@@ -71,10 +71,6 @@ async def delete(context: Context, request: Request) -> Response:
 
     def unit(conn: Connection) -> Response:
         row = existing(conn, request.path_params["pipeline_id"])
-        if not cascade and pipelines.newest_version(conn, row.id) is not None:
-            raise FailedPrecondition(
-                f"pipeline {row.name!r} still has versions", hint="delete them first, or delete with cascade=true"
-            )
         pipelines.delete(conn, row.id, cascade=cascade)
         return nothing()
 
@@ -89,7 +85,8 @@ async def patch(context: Context, request: Request) -> Response:
         row = existing(conn, request.path_params["pipeline_id"])
         tags = row.tags if given.tags is None else given.tags
         check_tags(tags)
-        pipelines.update(conn, row.id, display_name=given.display_name or row.display_name, tags=tags)
+        name = pipeline_name(given.display_name or row.display_name, place="display_name")
+        pipelines.update(conn, row.id, display_name=name, tags=tags)
         return answer(show.pipeline(existing(conn, row.id)))
 
     return await change(context, request, unit)
@@ -148,21 +145,22 @@ async def patch_version(context: Context, request: Request) -> Response:
         row = existing_version(conn, request.path_params["version_id"])
         tags = row.tags if given.tags is None else given.tags
         check_tags(tags)
-        pipelines.update_version(conn, row.id, display_name=given.display_name or row.display_name, tags=tags)
+        name = version_name(given.display_name or row.display_name, place="display_name")
+        pipelines.update_version(conn, row.id, display_name=name, tags=tags)
         return answer(show.version(existing_version(conn, row.id)))
 
     return await change(context, request, unit)
 
 
 def existing(conn: Connection, pipeline_id: str) -> PipelineRow:
-    row = pipelines.get(conn, pipeline_id)
+    row = pipelines.get(conn, pipeline_id, salvage=True)
     if row is None:
         raise NotFound(f"pipeline {pipeline_id!r} does not exist")
     return row
 
 
 def existing_version(conn: Connection, version_id: str) -> VersionRow:
-    row = pipelines.get_version(conn, version_id)
+    row = pipelines.get_version(conn, version_id, salvage=True)
     if row is None:
         raise NotFound(f"pipeline version {version_id!r} does not exist")
     return row

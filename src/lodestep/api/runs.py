@@ -7,7 +7,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from lodestep.api import new_run, show
-from lodestep.api.http import Context, Once, answer, body, change, list_query, nothing, optional_body, page_answer
+from lodestep.api.http import (
+    Context,
+    Once,
+    answer,
+    body,
+    change,
+    have_done,
+    list_query,
+    nothing,
+    optional_body,
+    page_answer,
+)
 from lodestep.api.inputs import RunIn
 from lodestep.core.model import Task
 from lodestep.errors import FailedPrecondition, NotFound
@@ -19,12 +30,9 @@ from lodestep.store.rows import RunRow
 
 async def list_(context: Context, request: Request) -> Response:
     experiment_id = request.query_params.get("experiment_id", "")
-    namespace = request.query_params.get("namespace", "")
-    query = list_query(request, Resource.RUNS, f"{namespace}/{experiment_id}")
+    query = list_query(request, Resource.RUNS, experiment_id)
     rows, total, cursor = await context.store.read(
-        lambda conn: runs.page(
-            conn, query, experiment_id=experiment_id or None, namespace=namespace or None, with_specs=True
-        )
+        lambda conn: runs.page(conn, query, experiment_id=experiment_id or None, with_specs=True)
     )
     return page_answer("runs", [show.run(row) for row in rows], total, query, cursor)
 
@@ -32,7 +40,7 @@ async def list_(context: Context, request: Request) -> Response:
 async def create(context: Context, request: Request) -> Response:
     """Accept a run. Once this is answered, the run survives anything."""
     once = await Once.of(request)
-    if (before := await once.before(context)) is not None:
+    if (before := await context.store.read(once.found)) is not None:
         return before
     given = await body(request, RunIn)
     if given.pipeline_spec is not None:
@@ -45,12 +53,25 @@ async def create(context: Context, request: Request) -> Response:
     made: list[Response] = []
 
     def insert(conn: Connection) -> None:
+        if (meanwhile := once.found(conn)) is not None:
+            raise _AcceptedMeanwhile(meanwhile)
         reply = answer(show.run(new.insert(conn)))
         once.keep(conn, reply, new.now_ms)
         made[:] = [reply]
 
-    await context.engine.submit(new.run_id, insert)
+    try:
+        await context.engine.submit(new.run_id, insert)
+    except _AcceptedMeanwhile as first:
+        return first.answer
     return made[0]
+
+
+class _AcceptedMeanwhile(Exception):
+    """No error: the same request came twice at once, and the other was first."""
+
+    def __init__(self, answer: Response) -> None:
+        super().__init__()
+        self.answer = answer
 
 
 def _in_experiment(given: RunIn, experiment_id: str) -> RunIn:
@@ -69,12 +90,12 @@ async def get(context: Context, request: Request) -> Response:
 
 async def delete(context: Context, request: Request) -> Response:
     run_id = request.path_params["id"]
-    once = await Once.of(request)
-    if (before := await once.before(context)) is not None:
-        return before
-    await context.store.read(lambda conn: existing(conn, run_id))
-    await context.engine.forget(run_id)
-    return await _kept(context, once)
+
+    async def effect() -> None:
+        await context.store.read(lambda conn: existing(conn, run_id))
+        await context.engine.forget(run_id)
+
+    return await have_done(context, request, effect)
 
 
 async def archive(context: Context, request: Request) -> Response:
@@ -93,7 +114,7 @@ async def unarchive(context: Context, request: Request) -> Response:
 
     def unit(conn: Connection) -> Response:
         row = existing(conn, request.path_params["id"])
-        experiment = experiments.get(conn, row.experiment_id)
+        experiment = experiments.get(conn, row.experiment_id, salvage=True)
         if experiment is not None and experiment.storage_state == "ARCHIVED":
             raise FailedPrecondition(
                 f"run {row.id!r} is in the archived experiment {experiment.name!r}", hint="unarchive that first"
@@ -107,33 +128,28 @@ async def unarchive(context: Context, request: Request) -> Response:
 async def terminate(context: Context, request: Request) -> Response:
     await optional_body(request)
     run_id = request.path_params["id"]
-    once = await Once.of(request)
-    if (before := await once.before(context)) is not None:
-        return before
-    await context.store.read(lambda conn: existing(conn, run_id))
-    await context.engine.cancel(run_id, "somebody terminated it")
-    return await _kept(context, once)
+
+    async def effect() -> None:
+        await context.store.read(lambda conn: existing(conn, run_id))
+        await context.engine.cancel(run_id, "somebody terminated it")
+
+    return await have_done(context, request, effect)
 
 
 async def retry(context: Context, request: Request) -> Response:
     await optional_body(request)
     run_id = request.path_params["id"]
-    once = await Once.of(request)
-    if (before := await once.before(context)) is not None:
-        return before
-    await context.store.read(lambda conn: existing(conn, run_id))
-    await context.engine.retry(run_id)
-    return await _kept(context, once)
 
+    async def effect() -> None:
+        await context.store.read(lambda conn: existing(conn, run_id))
+        await context.engine.retry(run_id)
 
-async def _kept(context: Context, once: Once) -> Response:
-    reply = nothing()
-    await context.store.write(lambda conn: once.keep(conn, reply, context.clock.now_ms()))
-    return reply
+    return await have_done(context, request, effect)
 
 
 def existing(conn: Connection, run_id: str, *, with_spec: bool = False) -> RunRow:
-    row = runs.get(conn, run_id, with_spec=with_spec)
+    """The run, or what can be read of it. Raises `NotFound`."""
+    row = runs.get(conn, run_id, with_spec=with_spec, salvage=True)
     if row is None:
         raise NotFound(f"run {run_id!r} does not exist")
     return row

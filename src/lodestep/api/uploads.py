@@ -4,7 +4,7 @@ import asyncio
 from pathlib import PurePosixPath
 
 from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -36,9 +36,9 @@ async def upload(context: Context, request: Request) -> Response:
     row = PipelineRow(
         id=ids.new_id(),
         name=name,
-        display_name=given.get("display_name") or name,
+        display_name=pipeline_name(given.get("display_name") or name, place="display_name"),
         description=given.get("description") or document.description,
-        namespace=given.get("namespace", ""),
+        namespace=context.settings.namespace,
         tags=tags,
         created_ms=now_ms,
     )
@@ -61,7 +61,7 @@ async def upload(context: Context, request: Request) -> Response:
         return answer(show.pipeline(row))
 
     failpoint.hit("upload.before-commit")
-    made = await change(context, request, unit)
+    made = await change(context, request, unit, content=data)
     failpoint.hit("upload.after-commit")
     return made
 
@@ -80,7 +80,7 @@ async def upload_version(context: Context, request: Request) -> Response:
         id=ids.new_id(),
         pipeline_id=pipeline_id,
         name=name,
-        display_name=given.get("display_name") or name,
+        display_name=version_name(given.get("display_name") or name, place="display_name"),
         description=given.get("description") or document.description,
         code_source_url=given.get("code_source_url", ""),
         spec_digest=document.digest,
@@ -94,7 +94,7 @@ async def upload_version(context: Context, request: Request) -> Response:
         pipelines.insert_version(conn, version)
         return answer(show.version(resource.existing_version(conn, version.id)))
 
-    return await change(context, request, unit)
+    return await change(context, request, unit, content=data)
 
 
 async def _file(context: Context, request: Request) -> tuple[bytes, str]:
@@ -110,8 +110,8 @@ async def _file(context: Context, request: Request) -> tuple[bytes, str]:
             if file.size is not None and file.size > limit:
                 raise TooLarge(f"the file has {file.size} bytes: at most {limit}")
             return await file.read(), file.filename or ""
-    except MultiPartException as error:
-        raise InvalidInput(f"the form cannot be read: {error.message}") from error
+    except HTTPException as error:
+        raise InvalidInput(f"the form cannot be read: {str(error.detail).lower()}") from error
 
 
 async def _checked(data: bytes, filename: str) -> PipelineDocument:

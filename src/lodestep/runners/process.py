@@ -58,6 +58,7 @@ class ProcessRunner:
         self._watched: dict[str, _Watched] = {}
         self._doing: set[asyncio.Task[None]] = set()
         self._sink: Callable[[RunnerEvent], None] = _nobody
+        self._base: dict[programs.Stand, dict[str, str]] = {}
         self._boot = reap.boot_id()
 
     # the port
@@ -118,7 +119,7 @@ class ProcessRunner:
             stand = programs.stand_in(watched.spec.image, self._settings.runner)
             if step is not None and step.packages:
                 stand = await self._with_packages(step)
-            request = requests.build(watched.spec, step, stand, self._settings.runner)
+            request = requests.build(watched.spec, step, self._environment(stand))
             watched.starts += 1
             watched.link = self._link(stand.python if step is not None else sys.executable)
             failpoint.hit("runner.before-send")
@@ -131,6 +132,12 @@ class ProcessRunner:
         except Unavailable as error:
             failure = Failure(kind=FailureKind.CANNOT_RUN, message=error.message, detail=error.hint)
             self._report(watched, self._ended(AttemptStatus.FAILED, failure))
+
+    def _environment(self, stand: programs.Stand) -> dict[str, str]:
+        found = self._base.get(stand)
+        if found is None:
+            found = self._base[stand] = programs.environment(stand, self._settings.runner)
+        return found
 
     async def _with_packages(self, step: PythonStep) -> programs.Stand:
         wanted = Requirements(tuple(step.packages), tuple(step.index_urls), tuple(step.trusted_hosts))

@@ -92,7 +92,7 @@ def search_path(stand: Stand) -> str:
     return os.pathsep.join([stand.bin, *(part for part in own.split(os.pathsep) if part and part != stand.bin)])
 
 
-def environment(stand: Stand, settings: RunnerSettings, cpu_limit: float) -> dict[str, str]:
+def environment(stand: Stand, settings: RunnerSettings) -> dict[str, str]:
     """The environment of every step, before what the step itself asks for."""
     found = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     for name in (*_PROXIES, *map(str.upper, _PROXIES)):
@@ -103,10 +103,12 @@ def environment(stand: Stand, settings: RunnerSettings, cpu_limit: float) -> dic
     found["PATH"] = search_path(stand)
     if stand.environment:
         found["VIRTUAL_ENV"] = stand.environment
-    if cpu_limit:
-        # Libraries count the machine's processors and would start a thread for each.
-        found.update(dict.fromkeys(_THREADS, str(max(1, math.ceil(cpu_limit)))))
     return found
+
+
+def threads(cpu_limit: float) -> dict[str, str]:
+    """For libraries that count the machine's processors and would start a thread for each."""
+    return dict.fromkeys(_THREADS, str(max(1, math.ceil(cpu_limit)))) if cpu_limit else {}
 
 
 def _matches(name: str, wanted: str) -> bool:
@@ -116,7 +118,7 @@ def _matches(name: str, wanted: str) -> bool:
 def as_here(image: str, command: list[str]) -> list[str]:
     """The command as it is run on this machine: what an image calls `sh` is not always what this machine calls so.
 
-    Debian's is dash, which knows POSIX alone. That of busybox, Alpine or Red Hat knows `[[ … ]]` and more, as bash does.
+    Debian's is dash, which knows POSIX alone. That of busybox, Alpine or Red Hat knows `[[ … ]]` and more, as bash.
     """
     if command[:1] not in (["sh"], ["/bin/sh"]) or _has_dash(image) or not shutil.which("bash"):
         return command

@@ -1,10 +1,8 @@
 """What a step host is asked: a launch spec as a message. Secrets are in it; it goes over a socket, never to a disk."""
 
-import dataclasses
 import os
 from typing import Any
 
-from lodestep.config import RunnerSettings
 from lodestep.core.launch import LaunchSpec
 from lodestep.runners import collect, programs
 from lodestep.runtime.recognize import PythonStep
@@ -12,14 +10,18 @@ from lodestep.runtime.recognize import PythonStep
 PYTHON = "python"  # what a Python step needs of its image
 
 
-def build(spec: LaunchSpec, step: PythonStep | None, stand: programs.Stand, settings: RunnerSettings) -> dict[str, Any]:
-    """The message that launches an attempt."""
+def build(spec: LaunchSpec, step: PythonStep | None, environment: dict[str, str]) -> dict[str, Any]:
+    """The message that launches an attempt. `environment` is that of every step on its stand-in."""
     limits = spec.resources
-    env = programs.environment(stand, settings, limits.cpu_limit)
-    # The task's id is the same in each attempt: a key for side effects that must happen once.
-    env.update(LODESTEP_RUN=spec.run_id, LODESTEP_TASK=spec.task_id)
-    env.update(spec.env)
-    env.update(spec.secret_env)
+    env = {
+        **environment,
+        **programs.threads(limits.cpu_limit),
+        "LODESTEP_RUN": spec.run_id,
+        # The same in each attempt: a key for side effects that must happen once.
+        "LODESTEP_TASK": spec.task_id,
+        **spec.env,
+        **spec.secret_env,
+    }
     request: dict[str, Any] = {
         "attempt_id": spec.attempt_id,
         "directory": spec.directory,
@@ -38,7 +40,7 @@ def build(spec: LaunchSpec, step: PythonStep | None, stand: programs.Stand, sett
     if step is None:
         request["argv"] = programs.as_here(spec.image, spec.command)
     else:
-        request["python"] = _described(step)
+        request["python"] = vars(step)
     return request
 
 
@@ -49,14 +51,3 @@ def _folders(spec: LaunchSpec) -> list[str]:
     files += [collect.local_path(artifact.uri) for artifact in spec.output_artifacts.values()]
     files.append(spec.executor_output_file)
     return sorted({os.path.dirname(file) for file in files if file} - {own, ""})
-
-
-def _described(step: PythonStep) -> dict[str, Any]:
-    if dataclasses.is_dataclass(step):
-        return dataclasses.asdict(step)
-    return {
-        "source": step.source,
-        "function": step.function,
-        "executor_input": step.executor_input,
-        "sdk": step.wants_sdk,
-    }

@@ -22,9 +22,11 @@ from typing import Any
 from . import child, pyexec, reap
 from .attempt import Attempt
 from .cgroups import Groups
+from .forks import Forks
 from .hostlock import HostLock
 from .outcome import OUTCOME, STARTED, read_json
 from .servers import Connection, Ready, Servers
+from .signals import Signals
 
 _IDLE_S = 2.0
 _HOME_LOOK_S = 5.0  # how often a host without a server looks whether its home is still there
@@ -40,6 +42,8 @@ class Host:
         self._by_pid: dict[int, Attempt] = {}
         self._groups = Groups()
         self._origin = child.Origin(os.getpid(), name, reap.boot_id(), self._groups.host_groups)
+        child.prepare(self._origin)
+        self._forks = Forks(self._origin)
         self._oom_kills = _oom_kills()
         self._ending = False
         self._children_ended = False
@@ -47,7 +51,8 @@ class Host:
 
     def serve(self) -> None:
         """Until there is nothing left to do."""
-        self._watch_signals()
+        signals = Signals((signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+        self._selector.register(signals.descriptor, selectors.EVENT_READ, _when_ready(lambda: self._heard(signals)))
         gc.collect()
         gc.freeze()  # what was imported is never looked at again, and stays shared with the children
         while not self._is_done():
@@ -57,6 +62,10 @@ class Host:
                 self._children_ended = False
                 self._wait_for_children()
             self._look_at_due()
+            self._servers.flush()
+            if not self._ending:
+                self._forks.keep_ready()
+        self._forks.close()
         self._groups.close()
 
     def _guarded(self, work: Ready, mask: int) -> None:
@@ -68,24 +77,11 @@ class Host:
 
     # signals
 
-    def _watch_signals(self) -> None:
-        wake_read, wake_write = os.pipe()
-        for descriptor in (wake_read, wake_write):
-            os.set_blocking(descriptor, False)
-        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-        for number in (signal.SIGCHLD, signal.SIGTERM):
-            signal.signal(number, _only_wake)
-        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
-            signal.signal(number, signal.SIG_IGN)
-        self._selector.register(wake_read, selectors.EVENT_READ, _when_ready(lambda: self._woken(wake_read)))
-
-    def _woken(self, descriptor: int) -> None:
-        try:
-            seen = os.read(descriptor, 4096)
-        except BlockingIOError:
-            return
-        self._children_ended = True  # whatever the bytes say: the pipe may have been full
-        if signal.SIGTERM in seen:
+    def _heard(self, signals: Signals) -> None:
+        heard = signals.read()
+        if signal.SIGCHLD in heard:
+            self._children_ended = True
+        if signal.SIGTERM in heard:
             self._end_all(None)
 
     def _end_all(self, grace_s: float | None) -> None:
@@ -99,6 +95,8 @@ class Host:
     def _patience(self) -> float | None:
         now = time.monotonic()
         due = [attempt.due for attempt in self._attempts.values() if attempt.due is not None]
+        if self._servers.due is not None:
+            due.append(self._servers.due)
         if not self._servers:
             due.append(now + _HOME_LOOK_S if self._attempts else self._idle_until())
         return max(0.0, min(due) - now) if due else None
@@ -140,39 +138,28 @@ class Host:
         attempt_id, directory = request["attempt_id"], request["directory"]
         if attempt_id in self._attempts:
             return
-        if os.path.exists(os.path.join(directory, STARTED)):  # by another host, or in an earlier life
-            outcome = read_json(directory, OUTCOME)
-            told = {"known": attempt_id} if outcome is None else {"ended": attempt_id, "outcome": outcome}
-            self._servers.send(connection, told)
-            return
         try:
-            for folder in (os.path.join(directory, "work"), os.path.join(directory, "outputs")):
-                os.makedirs(folder, 0o700, exist_ok=True)
+            is_new = _make_places(directory)
+            if not is_new and os.path.exists(os.path.join(directory, STARTED)):  # by another host, in an earlier life
+                outcome = read_json(directory, OUTCOME)
+                told = {"known": attempt_id} if outcome is None else {"ended": attempt_id, "outcome": outcome}
+                self._servers.send(connection, told)
+                return
             attempt = self._fork(request)
         except OSError as error:
             self._servers.send(connection, {"failed": attempt_id, "why": str(error)})
             return
-        self._servers.send(connection, {"started": attempt_id, "started_ms": attempt.started_ms})
+        self._servers.send(connection, {"started": attempt_id, "started_ms": attempt.started_ms}, later=True)
 
     def _fork(self, request: dict[str, Any]) -> Attempt:
         memory, cpus = request.get("memory_limit_bytes") or 0, request.get("cpu_limit") or 0
         group = self._groups.open(request["attempt_id"], memory, cpus) if memory or cpus else None
         attempt = Attempt(request, group, self._origin.boot)
-        read = write = -1
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
-            read, write = os.pipe()
-            os.set_blocking(read, False)
-            pid = os.fork()
-            if pid == 0:
-                child.run(request, write, group, self._origin)
+            pid, read = self._forks.fork(request, group)
         except OSError:
-            _close(read)
             attempt.give_up()
             raise
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-            _close(write)
         attempt.began(pid, read)
         self._attempts[attempt.id] = attempt
         self._by_pid[pid] = attempt
@@ -200,7 +187,7 @@ class Host:
             attempt = self._by_pid.pop(pid, None)
             if attempt is not None:
                 attempt.exited(status, usage, self._was_machine_oom(status))
-            else:
+            elif not self._forks.has_ended(pid):
                 self._orphan_ended(usage)
 
     def _orphan_ended(self, usage: Any) -> None:
@@ -245,14 +232,27 @@ class Host:
         before it ends; they end with the next attempt.
         """
         found: set[int] = set()
-        for pid in reap.children(self._origin.pid):
-            if pid not in self._by_pid:
+        for pid in reap.own_children():
+            if pid not in self._by_pid and pid != self._forks.spare_pid:
                 found |= {pid} | reap.descendants(pid)
         return found
 
 
-def _only_wake(_number: int, _frame: object) -> None:
-    """The byte in the pipe is all."""
+def _make_places(directory: str) -> bool:
+    """Make the folders of an attempt. Was its own new?"""
+    is_new = True
+    try:
+        os.mkdir(directory, 0o700)
+    except FileExistsError:
+        is_new = False
+    except FileNotFoundError:  # the first of its run
+        os.makedirs(directory, 0o700)
+    for name in ("/work", "/outputs"):
+        try:
+            os.mkdir(directory + name, 0o700)
+        except FileExistsError:
+            pass
+    return is_new
 
 
 def _when_ready(work: Callable[[], None]) -> Ready:
@@ -268,11 +268,6 @@ def _oom_kills() -> int:
     except (OSError, ValueError):
         pass
     return 0
-
-
-def _close(descriptor: int) -> None:
-    if descriptor >= 0:
-        os.close(descriptor)
 
 
 def main(folder: str, name: str, ready: int) -> int:

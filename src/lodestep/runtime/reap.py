@@ -45,11 +45,7 @@ class Stat:
 
 def stat(pid: int) -> Stat | None:
     """None where there is no such process."""
-    try:
-        with open("/proc/%d/stat" % pid, "rb") as file:
-            words = file.read().rpartition(b")")[2].split()
-    except OSError:
-        return None
+    words = _read("/proc/%d/stat" % pid).rpartition(b")")[2].split()
     if len(words) < 20:
         return None
     return Stat(int(words[1]), int(words[3]), int(words[19]), words[0].decode(), int(words[17]))
@@ -71,20 +67,23 @@ def alive(pids: Iterable[int]) -> set[int]:
     return found
 
 
+_TELLS_CHILDREN = os.path.exists("/proc/self/task/%d/children" % os.getpid())
+
+
 def children(pid: int) -> list[int]:
-    """Direct children of a process."""
+    """Direct children of a process, dead ones among them."""
+    if not _TELLS_CHILDREN:
+        return [other for other in everyone() if (seen := stat(other)) is not None and seen.parent == pid]
     found: list[int] = []
-    try:
-        threads = os.listdir("/proc/%d/task" % pid)
-    except OSError:
-        return found
-    for thread in threads:
-        try:
-            with open("/proc/%d/task/%s/children" % (pid, thread), "rb") as file:
-                found += map(int, file.read().split())
-        except OSError:
-            continue
+    for thread in _list("/proc/%d/task" % pid):
+        found += map(int, _read("/proc/%d/task/%s/children" % (pid, thread)).split())
     return found
+
+
+def own_children() -> list[int]:
+    """Those of this process, which has but one thread."""
+    pid = os.getpid()
+    return list(map(int, _read("/proc/%d/task/%d/children" % (pid, pid)).split())) if _TELLS_CHILDREN else children(pid)
 
 
 def descendants(pid: int) -> set[int]:
@@ -160,11 +159,20 @@ def _list(path: str) -> list[str]:
 
 
 def _read(path: str) -> bytes:
+    """A file of the kernel's; b"" where it is gone. Such files are short, and this is called often."""
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return b""
+    data = b""
+    try:
+        while part := os.read(descriptor, 65536):
+            data += part
+    except OSError:  # the process ended meanwhile
+        pass
+    finally:
+        os.close(descriptor)
+    return data
 
 
 def _link(path: str) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 
 from . import wire
 
-_RECEIVE = 1 << 20
+_RECEIVE = 1 << 16
+_LATER_S = 0.01
 Ready = Callable[[int], None]  # what to do once a descriptor is ready: readable, writable or both
 
 
@@ -25,7 +26,11 @@ class Connection:
 
 
 class Servers:
-    """`take` is told what a server wants, `greet` says what a new one is to hear first."""
+    """`take` is told what a server wants, `greet` says what a new one is to hear first.
+
+    What is said goes out with the next `flush`. What can wait does so for a moment: a short step's beginning is told
+    together with its end, so that a server is woken once.
+    """
 
     def __init__(
         self,
@@ -40,6 +45,7 @@ class Servers:
         self._greet = greet
         self._connections: set[Connection] = set()
         self.last_seen = time.monotonic()  # when the last of them went
+        self.due: float | None = None  # when to `flush`
         selector.register(listener, selectors.EVENT_READ, self._accept)
 
     def __bool__(self) -> bool:
@@ -84,14 +90,23 @@ class Servers:
             if len(data) < _RECEIVE:
                 return
 
-    def send(self, connection: Connection, message: dict[str, Any]) -> None:
+    def send(self, connection: Connection, message: dict[str, Any], *, later: bool = False) -> None:
         connection.unsent += wire.pack(message)
-        if not connection.is_waiting:
-            self._flush(connection)
+        due = time.monotonic() + (_LATER_S if later else 0)
+        self.due = due if self.due is None else min(self.due, due)
 
     def tell(self, message: dict[str, Any]) -> None:
-        for connection in list(self._connections):
+        for connection in self._connections:
             self.send(connection, message)
+
+    def flush(self) -> None:
+        """Send what is due."""
+        if self.due is None or self.due > time.monotonic():
+            return
+        self.due = None
+        for connection in list(self._connections):
+            if connection.unsent and not connection.is_waiting:
+                self._flush(connection)
 
     def _flush(self, connection: Connection) -> None:
         try:

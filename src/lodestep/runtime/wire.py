@@ -7,12 +7,13 @@ import struct
 from typing import Any
 
 _LENGTH = struct.Struct(">I")
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 MAX_BYTES = 256 * 1024 * 1024
 
 
 def pack(message: dict[str, Any]) -> bytes:
     """A message as bytes."""
-    data = json.dumps(message, separators=(",", ":")).encode()
+    data = _encode(message).encode()
     return _LENGTH.pack(len(data)) + data
 
 
@@ -33,6 +34,6 @@ class Unpacker:
             end = _LENGTH.size + length
             if len(self._buffer) < end:
                 break
-            messages.append(json.loads(bytes(self._buffer[_LENGTH.size : end])))
+            messages.append(json.loads(self._buffer[_LENGTH.size : end]))
             del self._buffer[:end]
         return messages

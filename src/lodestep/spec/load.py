@@ -70,6 +70,20 @@ def from_canonical(data: bytes) -> PipelineDocument:
     return _built(stored.pipeline_spec, stored.platform_spec, data)
 
 
+class _Documents(msgspec.Struct):
+    pipeline_spec: msgspec.Raw
+    platform_spec: msgspec.Raw = msgspec.Raw(b"")
+
+
+def wire_of(canonical: bytes) -> msgspec.Raw:
+    """What `PipelineDocument.wire` would be, without reading what is in the documents.
+
+    Raises `InvalidInput` where the bytes are no JSON.
+    """
+    documents = jsonio.decode_as(canonical, _Documents)
+    return msgspec.Raw(canonical) if bytes(documents.platform_spec) else documents.pipeline_spec
+
+
 def _parsed(data: bytes, limits: LoadLimits) -> list[Any]:
     """The documents in a text, as plain values. An empty one is None."""
     text = data.removeprefix(b"\xef\xbb\xbf")

@@ -73,9 +73,9 @@ def record(
                 conn.execute(_LINK.insert, _LINK.values(link))
 
 
-def get(conn: Connection, artifact_id: str) -> ArtifactRow | None:
-    """Raises `Corrupt` where it cannot be read."""
-    return _ARTIFACT.find(conn, _BY_ID, {"id": artifact_id})
+def get(conn: Connection, artifact_id: str, *, salvage: bool = False) -> ArtifactRow | None:
+    """Raises `Corrupt` where it cannot be read, unless what can be is to be had for `salvage`."""
+    return _ARTIFACT.find(conn, _BY_ID, {"id": artifact_id}, salvage=salvage)
 
 
 def by_uri(conn: Connection, uri: str) -> list[ArtifactRow]:

@@ -42,12 +42,13 @@ def insert(conn: Connection, row: ExperimentRow) -> None:
         ) from error
 
 
-def get(conn: Connection, experiment_id: str) -> ExperimentRow | None:
-    return _EXPERIMENT.find(conn, _BY_ID, {"id": experiment_id})
+def get(conn: Connection, experiment_id: str, *, salvage: bool = False) -> ExperimentRow | None:
+    """Raises `Corrupt` where it cannot be read, unless what can be is to be had for `salvage`."""
+    return _EXPERIMENT.find(conn, _BY_ID, {"id": experiment_id}, salvage=salvage)
 
 
-def by_name(conn: Connection, name: str, namespace: str = "") -> ExperimentRow | None:
-    return _EXPERIMENT.find(conn, _BY_NAME, {"name": name, "namespace": namespace})
+def by_name(conn: Connection, name: str, namespace: str = "", *, salvage: bool = False) -> ExperimentRow | None:
+    return _EXPERIMENT.find(conn, _BY_NAME, {"name": name, "namespace": namespace}, salvage=salvage)
 
 
 def page(

@@ -66,12 +66,13 @@ def insert(conn: Connection, row: PipelineRow) -> None:
         ) from error
 
 
-def get(conn: Connection, pipeline_id: str) -> PipelineRow | None:
-    return _PIPELINE.find(conn, _BY_ID, {"id": pipeline_id})
+def get(conn: Connection, pipeline_id: str, *, salvage: bool = False) -> PipelineRow | None:
+    """Raises `Corrupt` where it cannot be read, unless what can be is to be had for `salvage`."""
+    return _PIPELINE.find(conn, _BY_ID, {"id": pipeline_id}, salvage=salvage)
 
 
-def by_name(conn: Connection, name: str, namespace: str = "") -> PipelineRow | None:
-    return _PIPELINE.find(conn, _BY_NAME, {"name": name, "namespace": namespace})
+def by_name(conn: Connection, name: str, namespace: str = "", *, salvage: bool = False) -> PipelineRow | None:
+    return _PIPELINE.find(conn, _BY_NAME, {"name": name, "namespace": namespace}, salvage=salvage)
 
 
 def page(
@@ -114,9 +115,9 @@ def insert_version(conn: Connection, row: VersionRow) -> None:
         ) from error
 
 
-def get_version(conn: Connection, version_id: str) -> VersionRow | None:
-    """The version with its spec."""
-    return _VERSION.find(conn, _VERSION_BY_ID, {"id": version_id})
+def get_version(conn: Connection, version_id: str, *, salvage: bool = False) -> VersionRow | None:
+    """The version with its spec. Raises `Corrupt` as `get` does."""
+    return _VERSION.find(conn, _VERSION_BY_ID, {"id": version_id}, salvage=salvage)
 
 
 def newest_version(conn: Connection, pipeline_id: str) -> VersionRow | None:

@@ -75,9 +75,12 @@ def insert(conn: Connection, row: RunRow) -> int:
     return rev
 
 
-def get(conn: Connection, run_id: str, *, with_spec: bool = False) -> RunRow | None:
-    """The run; `with_spec` adds the document of an inline spec. Raises `Corrupt` where it cannot be read."""
-    return _RUN.find(conn, _BY_ID_WITH_SPEC if with_spec else _BY_ID, {"id": run_id})
+def get(conn: Connection, run_id: str, *, with_spec: bool = False, salvage: bool = False) -> RunRow | None:
+    """The run; `with_spec` adds the document of an inline spec. Raises `Corrupt` where it cannot be read.
+
+    With `salvage`, what can be read of it comes with the reason in `error`.
+    """
+    return _RUN.find(conn, _BY_ID_WITH_SPEC if with_spec else _BY_ID, {"id": run_id}, salvage=salvage)
 
 
 def page(

@@ -59,10 +59,12 @@ class Shape(Generic[T]):
             given[self.names[place]] = msgspec.json.encode(given[self.names[place]]).decode()
         return given
 
-    def find(self, conn: Connection, text: str, given: Mapping[str, Any]) -> T | None:
-        """The row that a query is about. Raises `Corrupt` where it cannot be read."""
+    def find(self, conn: Connection, text: str, given: Mapping[str, Any], *, salvage: bool = False) -> T | None:
+        """The row that a query is about. Where it cannot be read: what can be, to `salvage`, or `Corrupt` is raised."""
         found = db.fetch(conn, text, given)
-        return self.one(found[0]) if found else None
+        if not found:
+            return None
+        return self.shown(found[0]) if salvage else self.one(found[0])
 
     def show(self, conn: Connection, text: str, given: Mapping[str, Any]) -> list[T]:
         """All rows of a query, readable or not."""

@@ -18,6 +18,14 @@ printf "%s" "$0" > "$program_path/ephemeral_component.py"
 _KFP_RUNTIME=true python3 -m kfp.dsl.executor_main --component_module_path "$program_path/ephemeral_component.py" "$@"
 """
 
+_PIP = """
+if ! [ -x "$(command -v pip)" ]; then
+    python3 -m ensurepip || python3 -m ensurepip --user || apt-get install python3-pip
+fi
+
+PIP_DISABLE_PIP_VERSION_CHECK=1 python3 -m pip install --quiet --no-warn-script-location %s && "$0" "$@"
+"""
+
 
 def process_runner(home: Path, **settings: Any) -> ProcessRunner:
     made = Settings(home=str(home), runner=RunnerSettings(**settings))
@@ -34,6 +42,11 @@ def python_step(source: str, function: str, directory: str, **inputs: Any) -> li
     head = "import kfp\nfrom kfp import dsl\nfrom kfp.dsl import *\nfrom typing import *\n\n"
     options = ["--executor_input", json.dumps(document), "--function_to_execute", function]
     return ["sh", "-ec", _PROGRAM, head + source, *options]
+
+
+def with_packages(command: list[str], *packages: str) -> list[str]:
+    """The same step, of a component with `packages_to_install`."""
+    return ["sh", "-c", _PIP % " ".join(f"'{package}'" for package in packages), *command]
 
 
 def host_pids(home: Path) -> list[int]:

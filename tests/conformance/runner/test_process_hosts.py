@@ -249,7 +249,7 @@ def test_host_keeps_no_descriptors_and_no_groups(tmp_path: Path) -> None:
             assert os.listdir(f"/proc/{host}/fd") == before
             assert own_groups() == groups
             assert len(os.listdir(f"/proc/{host}/task")) == 1  # a process that forks has no threads
-            assert not reap.children(host)
+            assert len(reap.children(host)) <= 1  # the one that is ready for the next step
 
     asyncio.run(story())
 

@@ -12,7 +12,7 @@ from lodestep.runners import hostlink
 from lodestep.spec.ir import ParameterType
 from lodestep.testing.runner_rig import RunnerRig
 from lodestep.testing.runner_suite import failure_of, log_of
-from tests.conformance.runner.made import mutated_runtime, process_runner, python_step
+from tests.conformance.runner.made import mutated_runtime, process_runner, python_step, with_packages
 
 INTEGER = ParameterType.NUMBER_INTEGER
 
@@ -122,8 +122,7 @@ def test_environment_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     async def story() -> None:
         async with RunnerRig(process_runner, tmp_path) as rig:
             command = python_step("def f() -> int:\n    return 1\n", "f", "/nowhere")
-            pip = 'python3 -m pip install --quiet /no/such/package-1.0-py3-none-any.whl && "$0" "$@"'
-            spec = rig.spec("sh", "-c", pip, *command)
+            spec = rig.spec(*with_packages(command, "/no/such/package-1.0-py3-none-any.whl"))
             failure = failure_of(await rig.run(spec))
             assert failure.kind is FailureKind.ENVIRONMENT
             assert "package-1.0" in failure.message + failure.detail
@@ -135,8 +134,7 @@ def test_cancel_while_the_environment_is_made(tmp_path: Path) -> None:
     async def story() -> None:
         async with RunnerRig(process_runner, tmp_path) as rig:
             command = python_step("def f() -> int:\n    return 1\n", "f", "/nowhere")
-            pip = 'python3 -m pip install --quiet /no/such/package-1.0-py3-none-any.whl && "$0" "$@"'
-            spec = rig.spec("sh", "-c", pip, *command)
+            spec = rig.spec(*with_packages(command, "/no/such/package-1.0-py3-none-any.whl"))
             await rig.runner.launch(spec)
             await rig.runner.cancel(spec.attempt_id, 1.0)
             assert (await rig.ended(spec.attempt_id)).state is AttemptStatus.CANCELED

@@ -74,7 +74,7 @@ def served_roots(context: Context, row: ArtifactRow) -> list[Path]:
 
 
 async def _existing(context: Context, artifact_id: str) -> ArtifactRow:
-    row = await context.store.read(lambda conn: artifacts.get(conn, artifact_id))
+    row = await context.store.read(lambda conn: artifacts.get(conn, artifact_id, salvage=True))
     if row is None:
         raise NotFound(f"artifact {artifact_id!r} does not exist")
     return row

@@ -1,0 +1,578 @@
+"""The life of pipelines and runs as the official client lives it, against a server started by the command line."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+import uuid
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract import pipelines
+from tests.e2e.conftest import LiveServer
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import kfp
+    import kfp_server_api
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def client(shared: LiveServer) -> kfp.Client:
+    return kfp.Client(host=shared.url)
+
+
+@pytest.fixture
+def hello(tmp_path: Path) -> str:
+    return pipelines.package(pipelines.hello, tmp_path)
+
+
+def runs_api(client: kfp.Client) -> Any:
+    return client._run_api
+
+
+def unique(stem: str) -> str:
+    return f"{stem}-{uuid.uuid4().hex[:8]}"
+
+
+def where(key: str, operation: str | int, **value: Any) -> str:
+    return json.dumps({"predicates": [{"operation": operation, "key": key, **value}]})
+
+
+def until(seen: Callable[[], bool], *, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not seen():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        threading.Event().wait(0.02)
+
+
+def ended(client: kfp.Client, run_id: str) -> Any:
+    return client.wait_for_run_completion(run_id, timeout=60, sleep_duration=0.05)
+
+
+# --- the server, pipelines and versions
+
+
+def test_the_constructor_finds_a_server_without_users(client: kfp.Client) -> None:
+    health = client.get_kfp_healthz()
+    assert health.multi_user is False
+    assert health.pipeline_store == "database"
+    assert client.get_user_namespace() == ""
+
+
+def test_an_uploaded_pipeline_is_found_by_name_and_id(client: kfp.Client, hello: str) -> None:
+    name = unique("upload")
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    made = client.upload_pipeline(hello, pipeline_name=name, description="mine")
+    assert (made.display_name, made.name, made.description) == (name, name, "mine")
+    assert before <= made.created_at <= datetime.now(UTC)
+    assert client.get_pipeline_id(name) == made.pipeline_id
+    assert client.get_pipeline_id(unique("never")) is None
+    assert client.get_pipeline(made.pipeline_id) == made
+    (version,) = client.list_pipeline_versions(made.pipeline_id).pipeline_versions
+    assert (version.display_name, version.name, version.pipeline_id) == (name, name, made.pipeline_id)
+    assert version.pipeline_spec["pipelineInfo"] == {"name": "hello", "description": "greets"}
+    assert client.get_pipeline_version(made.pipeline_id, version.pipeline_version_id) == version
+
+
+def test_a_pipeline_uploaded_from_a_function_takes_its_name(client: kfp.Client) -> None:
+    name = unique("function")
+    made = client.upload_pipeline_from_pipeline_func(pipelines.hello, pipeline_name=name)
+    second = client.upload_pipeline_version_from_pipeline_func(pipelines.hello, "second", pipeline_name=name)
+    assert second.pipeline_id == made.pipeline_id
+    names = [v.name for v in client.list_pipeline_versions(made.pipeline_id, sort_by="name asc").pipeline_versions]
+    assert names == sorted([name, "second"])
+
+
+def test_a_second_pipeline_of_a_name_is_refused(client: kfp.Client, hello: str) -> None:
+    name = unique("twice")
+    client.upload_pipeline(hello, pipeline_name=name)
+    with pytest.raises(kfp_server_api.ApiException) as refused:
+        client.upload_pipeline(hello, pipeline_name=name)
+    assert refused.value.status == 409
+    assert name in json.loads(refused.value.body)["error_message"]
+
+
+def test_versions_and_pipelines_are_deleted(client: kfp.Client, hello: str) -> None:
+    made = client.upload_pipeline(hello, pipeline_name=unique("deleted"))
+    second = client.upload_pipeline_version(hello, "second", pipeline_id=made.pipeline_id)
+    client.delete_pipeline_version(made.pipeline_id, second.pipeline_version_id)
+    with pytest.raises(kfp_server_api.ApiException) as refused:
+        client.get_pipeline_version(made.pipeline_id, second.pipeline_version_id)
+    assert refused.value.status == 404
+    with pytest.raises(kfp_server_api.ApiException) as refused:
+        client.delete_pipeline(made.pipeline_id)
+    assert refused.value.status == 400
+    assert "cascade" in json.loads(refused.value.body)["message"]
+    client._pipelines_api.pipeline_service_delete_pipeline(made.pipeline_id, cascade=True)
+    with pytest.raises(kfp_server_api.ApiException) as refused:
+        client.get_pipeline(made.pipeline_id)
+    assert refused.value.status == 404
+
+
+def test_a_run_outlives_its_pipeline(client: kfp.Client, shared: LiveServer, hello: str) -> None:
+    made = client.upload_pipeline(hello, pipeline_name=unique("outlived"))
+    (version,) = client.list_pipeline_versions(made.pipeline_id).pipeline_versions
+    experiment = client.create_experiment(unique("outlived"))
+    run = client.run_pipeline(
+        experiment.experiment_id, "outlived", pipeline_id=made.pipeline_id, version_id=version.pipeline_version_id
+    )
+    client._pipelines_api.pipeline_service_delete_pipeline(made.pipeline_id, cascade=True)
+    assert ended(client, run.run_id).state == "SUCCEEDED"
+    assert shared.outputs(run.run_id) == {"Output": "Hello, world!"}
+
+
+# --- runs
+
+
+def test_a_run_from_a_package_echoes_what_it_was_given(client: kfp.Client, shared: LiveServer, hello: str) -> None:
+    experiment = client.create_experiment(unique("package"), description="of packages")
+    run = client.run_pipeline(
+        experiment.experiment_id,
+        job_name="from-package",
+        pipeline_package_path=hello,
+        params={"name": "you"},
+        pipeline_root="minio://mlpipeline/root",
+        enable_caching=False,
+        service_account="somebody",
+    )
+    done = ended(client, run.run_id)
+    assert done.state == "SUCCEEDED"
+    assert done.display_name == "from-package"
+    assert done.experiment_id == experiment.experiment_id
+    assert done.runtime_config.parameters == {"name": "you"}
+    assert done.runtime_config.pipeline_root == "minio://mlpipeline/root"
+    assert done.service_account == "somebody"
+    assert done.storage_state == "AVAILABLE"
+    assert done.pipeline_version_reference is None
+    assert done.pipeline_spec["root"]["dag"]["tasks"]["greet"]["cachingOptions"] == {}
+    assert done.created_at <= done.scheduled_at <= done.finished_at
+    assert [moment.state for moment in done.state_history] == ["PENDING", "RUNNING", "SUCCEEDED"]
+    assert done.state_history[0].update_time == done.created_at
+    assert done.error is None
+    assert shared.outputs(run.run_id) == {"Output": "Hello, you!"}
+    assert client.get_experiment(experiment.experiment_id).last_run_created_at == done.created_at
+
+
+def test_the_details_of_a_run_name_its_tasks(client: kfp.Client, tmp_path: Path) -> None:
+    package = pipelines.package(pipelines.passes_on, tmp_path)
+    started = client.create_run_from_pipeline_package(package, {"text": unique("text")}, experiment_name="details")
+    done = started.wait_for_run_completion(60)
+    details = {task.display_name: task for task in done.run_details.task_details}
+    assert set(details) == {"root", "write", "read"} or len(details) == 3
+    root = next(task for task in details.values() if not task.parent_task_id)
+    write, read = details["write"], details["read"]
+    assert {child.task_id for child in root.child_tasks} == {write.task_id, read.task_id}
+    for task in (root, write, read):
+        assert task.run_id == done.run_id
+        assert task.state == "SUCCEEDED"
+        assert task.create_time <= task.start_time <= task.end_time
+        assert task.state_history[-1].state == "SUCCEEDED"
+    assert write.parent_task_id == read.parent_task_id == root.task_id
+    assert write.pod_name
+    assert write.executor_detail.main_job == write.pod_name
+    assert write.start_time <= write.end_time <= read.start_time
+    (artifact,) = write.outputs["made"].artifact_ids
+    assert read.inputs["made"].artifact_ids == [artifact]
+
+
+def test_an_unfinished_run_ends_in_1970(client: kfp.Client, shared: LiveServer, tmp_path: Path) -> None:
+    run = client.create_run_from_pipeline_func(pipelines.held, {"folder": str(tmp_path)})
+    until((tmp_path / "started").exists)
+    now = client.get_run(run.run_id)
+    assert (now.state, now.finished_at) == ("RUNNING", EPOCH)
+    (tmp_path / "go").touch()
+    assert ended(client, run.run_id).finished_at > now.created_at
+    assert shared.outputs(run.run_id) == {"Output": "gone on"}
+
+
+def test_a_run_from_a_function_is_in_the_default_experiment(client: kfp.Client, shared: LiveServer) -> None:
+    run = client.create_run_from_pipeline_func(pipelines.hello, {"name": "function"})
+    done = run.wait_for_run_completion(60)
+    assert client.get_experiment(experiment_name="Default").experiment_id == done.experiment_id
+    assert done.display_name.startswith("hello ")
+    assert shared.outputs(done.run_id) == {"Output": "Hello, function!"}
+
+
+def test_a_run_from_a_version_refers_to_it(client: kfp.Client, shared: LiveServer, hello: str) -> None:
+    made = client.upload_pipeline(hello, pipeline_name=unique("version"))
+    version = client.upload_pipeline_version(hello, "second", pipeline_id=made.pipeline_id)
+    experiment = client.create_experiment("versions")
+    run = client.run_pipeline(
+        experiment.experiment_id, "of-version", pipeline_id=made.pipeline_id, version_id=version.pipeline_version_id
+    )
+    done = ended(client, run.run_id)
+    assert done.pipeline_version_reference.pipeline_id == made.pipeline_id
+    assert done.pipeline_version_reference.pipeline_version_id == version.pipeline_version_id
+    assert done.pipeline_spec is None
+    assert not done.runtime_config.parameters
+    assert shared.outputs(run.run_id) == {"Output": "Hello, world!"}
+
+
+def test_a_run_of_a_pipeline_alone_is_of_its_newest_version(client: kfp.Client, hello: str, tmp_path: Path) -> None:
+    made = client.upload_pipeline(pipelines.package(pipelines.passes_on, tmp_path), pipeline_name=unique("newest"))
+    newest = client.upload_pipeline_version(hello, "newest", pipeline_id=made.pipeline_id)
+    body = kfp_server_api.V2beta1Run(
+        display_name="of-newest",
+        pipeline_version_reference=kfp_server_api.V2beta1PipelineVersionReference(pipeline_id=made.pipeline_id),
+    )
+    run = runs_api(client).run_service_create_run(run=body)
+    assert run.pipeline_version_reference.pipeline_version_id == newest.pipeline_version_id
+    assert ended(client, run.run_id).state == "SUCCEEDED"
+
+
+def test_a_second_run_is_cached_unless_the_caller_says_no(client: kfp.Client, hello: str) -> None:
+    params = {"name": unique("cache")}
+    experiment = client.create_experiment("caching").experiment_id
+
+    def state(**options: Any) -> str:
+        run = client.run_pipeline(experiment, "cached", hello, params, **options)
+        (task,) = [t for t in ended(client, run.run_id).run_details.task_details if t.display_name == "greet"]
+        return task.state
+
+    assert state() == "SUCCEEDED"
+    assert state() == "SKIPPED"
+    assert state(enable_caching=False) == "SUCCEEDED"
+    assert state(enable_caching=True) == "SKIPPED"
+
+
+def test_a_cache_key_stands_for_the_inputs(client: kfp.Client, hello: str) -> None:
+    key = unique("key")
+    experiment = client.create_experiment("caching").experiment_id
+    states: list[str] = []
+    for name in ("one", "two"):
+        run = client.run_pipeline(experiment, "keyed", hello, {"name": name}, enable_caching=True, cache_key=key)
+        (task,) = [t for t in ended(client, run.run_id).run_details.task_details if t.display_name == "greet"]
+        states.append(task.state)
+    assert states == ["SUCCEEDED", "SKIPPED"]
+
+
+# --- terminate, retry, archive, delete
+
+
+def test_a_running_run_is_terminated(client: kfp.Client, tmp_path: Path) -> None:
+    run = client.create_run_from_pipeline_func(pipelines.held, {"folder": str(tmp_path)})
+    until((tmp_path / "started").exists)
+    client.terminate_run(run.run_id)
+    done = ended(client, run.run_id)
+    assert done.state == "CANCELED"
+    assert [moment.state for moment in done.state_history] == ["PENDING", "RUNNING", "CANCELED"]
+    (task,) = [t for t in done.run_details.task_details if t.display_name == "hold"]
+    assert task.state == "CANCELED"
+    with pytest.raises(kfp_server_api.ApiException) as refused:
+        client.terminate_run(run.run_id)
+    assert refused.value.status == 400
+    assert "CANCELED" in json.loads(refused.value.body)["message"]
+
+
+def test_a_failed_run_is_retried_from_what_failed(client: kfp.Client, tmp_path: Path) -> None:
+    run = client.create_run_from_pipeline_func(pipelines.fails_first, {"folder": str(tmp_path)})
+    failed = ended(client, run.run_id)
+    assert failed.state == "FAILED"
+    assert "ready is not there yet" in failed.error.message
+    task = next(t for t in failed.run_details.task_details if t.display_name == "need")
+    assert task.state == "FAILED"
+    assert "FileNotFoundError" in task.error.message
+    (tmp_path / "ready").touch()
+    runs_api(client).run_service_retry_run(run.run_id)
+    done = ended(client, run.run_id)
+    assert done.state == "SUCCEEDED"
+    assert done.error is None
+    assert (tmp_path / "first").read_text() == "ran\n"
+    states = [moment.state for moment in done.state_history]
+    assert states[:3] == ["PENDING", "RUNNING", "FAILED"]
+    assert states[-1] == "SUCCEEDED"
+    task = next(t for t in done.run_details.task_details if t.display_name == "need")
+    assert len(task.executor_detail.failed_main_jobs) == 1
+    assert task.executor_detail.main_job not in task.executor_detail.failed_main_jobs
+    with pytest.raises(kfp_server_api.ApiException) as refused:
+        runs_api(client).run_service_retry_run(run.run_id)
+    assert refused.value.status == 409
+
+
+def test_runs_are_archived_and_restored(client: kfp.Client, hello: str) -> None:
+    experiment = client.create_experiment(unique("archive"))
+    run = client.run_pipeline(experiment.experiment_id, "archived", hello)
+    ended(client, run.run_id)
+    client.archive_run(run.run_id)
+    archived = client.get_run(run.run_id)
+    assert (archived.storage_state, archived.state) == ("ARCHIVED", "SUCCEEDED")
+    available = where("storage_state", "EQUALS", string_value="AVAILABLE")
+    assert not client.list_runs(experiment_id=experiment.experiment_id, filter=available).runs
+    client.unarchive_run(run.run_id)
+    assert len(client.list_runs(experiment_id=experiment.experiment_id, filter=available).runs) == 1
+
+
+def test_an_archived_experiment_archives_its_runs(client: kfp.Client, hello: str) -> None:
+    experiment = client.create_experiment(unique("archived")).experiment_id
+    run = client.run_pipeline(experiment, "in-archive", hello)
+    ended(client, run.run_id)
+    client.archive_experiment(experiment)
+    assert client.get_experiment(experiment).storage_state == "ARCHIVED"
+    assert client.get_run(run.run_id).storage_state == "ARCHIVED"
+    for attempt in (lambda: client.unarchive_run(run.run_id), lambda: client.run_pipeline(experiment, "no", hello)):
+        with pytest.raises(kfp_server_api.ApiException) as refused:
+            attempt()
+        assert refused.value.status == 400
+        assert "archived" in json.loads(refused.value.body)["message"]
+    client.unarchive_experiment(experiment)
+    assert client.get_experiment(experiment).storage_state == "AVAILABLE"
+    assert client.get_run(run.run_id).storage_state == "ARCHIVED"
+    client.unarchive_run(run.run_id)
+    assert client.get_run(run.run_id).storage_state == "AVAILABLE"
+
+
+def test_a_deleted_run_is_gone_with_its_files(client: kfp.Client, shared: LiveServer, tmp_path: Path) -> None:
+    run = client.create_run_from_pipeline_func(pipelines.held, {"folder": str(tmp_path)})
+    until((tmp_path / "started").exists)
+    assert (shared.home / "runs" / run.run_id).is_dir()
+    client.delete_run(run.run_id)
+    for gone in (client.get_run, client.delete_run):
+        with pytest.raises(kfp_server_api.ApiException) as refused:
+            gone(run.run_id)
+        assert refused.value.status == 404
+    assert not (shared.home / "runs" / run.run_id).exists()
+
+
+def test_an_experiment_is_deleted_without_its_runs(client: kfp.Client, hello: str) -> None:
+    experiment = client.create_experiment(unique("deleted")).experiment_id
+    run = client.run_pipeline(experiment, "orphan", hello)
+    client.delete_experiment(experiment)
+    with pytest.raises(kfp_server_api.ApiException) as refused:
+        client.get_experiment(experiment)
+    assert refused.value.status == 404
+    assert ended(client, run.run_id).experiment_id == experiment
+
+
+def test_create_experiment_finds_the_one_of_that_name(client: kfp.Client) -> None:
+    name = unique("again")
+    made = client.create_experiment(name, description="first")
+    assert client.create_experiment(name, description="second", namespace="ignored") == made
+    assert made.last_run_created_at == EPOCH
+
+
+# --- lists
+
+
+@pytest.fixture(scope="module")
+def listed(shared: LiveServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """An experiment with seven ended runs, of which two are archived."""
+    client = kfp.Client(host=shared.url)
+    package = pipelines.package(pipelines.hello, tmp_path_factory.mktemp("listed"))
+    experiment = client.create_experiment(unique("listed")).experiment_id
+    runs = [client.run_pipeline(experiment, f"run {number} of%all_", package).run_id for number in range(7)]
+    for run_id in runs:
+        ended(client, run_id)
+    for run_id in runs[5:]:
+        client.archive_run(run_id)
+    return {"experiment": experiment, "runs": runs}
+
+
+def names_of(runs: list[Any] | None) -> list[int]:
+    """The numbers in the names of the fixture's runs."""
+    return [int(run.display_name.split()[1]) for run in runs or []]
+
+
+def test_pages_list_every_run_once_in_order(client: kfp.Client, listed: dict[str, Any]) -> None:
+    for order in ("asc", "desc"):
+        seen: list[int] = []
+        token = ""
+        pages = 0
+        while True:
+            page = client.list_runs(
+                page_token=token, page_size=3, sort_by=f"created_at {order}", experiment_id=listed["experiment"]
+            )
+            assert page.total_size == 7
+            seen += names_of(page.runs)
+            pages += 1
+            token = page.next_page_token
+            if not token:
+                break
+        assert seen == (list(range(7)) if order == "asc" else list(range(6, -1, -1)))
+        assert pages == 3
+
+
+@pytest.mark.parametrize("key", ["name", "display_name", "id", "run_id", "state", "finished_at", "storage_state"])
+def test_runs_are_sorted_by_any_field(client: kfp.Client, listed: dict[str, Any], key: str) -> None:
+    up = client.list_runs(sort_by=key, experiment_id=listed["experiment"], page_size=50).runs
+    down = client.list_runs(sort_by=f"{key} desc", experiment_id=listed["experiment"], page_size=50).runs
+    attribute = {"name": "display_name", "id": "run_id"}.get(key, key)
+    values = [(getattr(run, attribute), run.run_id) for run in up]
+    assert values == sorted(values)
+    assert [run.run_id for run in down] == [run.run_id for run in reversed(up)]
+
+
+FILTERS = [
+    ("name", "EQUALS", {"string_value": "run 3 of%all_"}, [3]),
+    ("display_name", 1, {"stringValue": "run 3 of%all_"}, [3]),
+    ("name", "NOT_EQUALS", {"string_value": "run 3 of%all_"}, [0, 1, 2, 4, 5, 6]),
+    ("name", "GREATER_THAN", {"string_value": "run 4 of%all_"}, [5, 6]),
+    ("name", "GREATER_THAN_EQUALS", {"string_value": "run 4 of%all_"}, [4, 5, 6]),
+    ("name", "LESS_THAN", {"string_value": "run 2 of%all_"}, [0, 1]),
+    ("name", "LESS_THAN_EQUALS", {"string_value": "run 2 of%all_"}, [0, 1, 2]),
+    ("name", "IN", {"string_values": {"values": ["run 1 of%all_", "run 6 of%all_", "none"]}}, [1, 6]),
+    ("name", "IS_SUBSTRING", {"string_value": "5 of%all_"}, [5]),
+    ("name", "IS_SUBSTRING", {"string_value": "5 of_all%"}, []),
+    ("storage_state", "EQUALS", {"string_value": "ARCHIVED"}, [5, 6]),
+    ("storage_state", "NOT_EQUALS", {"string_value": "ARCHIVED"}, [0, 1, 2, 3, 4]),
+    ("state", "EQUALS", {"string_value": "SUCCEEDED"}, [0, 1, 2, 3, 4, 5, 6]),
+    ("status", "IN", {"string_values": {"values": ["FAILED", "RUNNING"]}}, []),
+    ("finished_at", "GREATER_THAN", {"timestamp_value": "2020-01-01T00:00:00Z"}, [0, 1, 2, 3, 4, 5, 6]),
+    ("created_at", "LESS_THAN", {"timestamp_value": "2020-01-01T00:00:00Z"}, []),
+    ("created_at", "GREATER_THAN", {"string_value": "1577836800"}, [0, 1, 2, 3, 4, 5, 6]),
+]
+
+
+@pytest.mark.parametrize(("key", "operation", "value", "found"), FILTERS)
+def test_runs_are_filtered(
+    client: kfp.Client,
+    listed: dict[str, Any],
+    key: str,
+    operation: str | int,
+    value: dict[str, Any],
+    found: list[int],
+) -> None:
+    page = client.list_runs(experiment_id=listed["experiment"], filter=where(key, operation, **value), page_size=100)
+    assert names_of(page.runs) == found
+    assert (page.total_size or 0) == len(found)
+
+
+def test_a_filtered_list_has_pages_of_its_own(client: kfp.Client, listed: dict[str, Any]) -> None:
+    chosen = where("storage_state", "EQUALS", string_value="AVAILABLE")
+    first = client.list_runs(experiment_id=listed["experiment"], filter=chosen, page_size=3)
+    second = client.list_runs(
+        experiment_id=listed["experiment"], filter=chosen, page_size=3, page_token=first.next_page_token
+    )
+    assert names_of(first.runs) + names_of(second.runs) == [0, 1, 2, 3, 4]
+    assert not second.next_page_token
+    other = where("storage_state", "EQUALS", string_value="ARCHIVED")
+    with pytest.raises(kfp_server_api.ApiException) as refused:
+        client.list_runs(experiment_id=listed["experiment"], filter=other, page_token=first.next_page_token)
+    assert refused.value.status == 400
+
+
+def test_experiments_pipelines_and_versions_are_listed(client: kfp.Client, hello: str) -> None:
+    stem = unique("lists")
+    made = client.upload_pipeline(hello, pipeline_name=f"{stem} pipeline")
+    for number in range(5):
+        client.create_experiment(f"{stem} {number}")
+        client.upload_pipeline_version(hello, f"{stem} {number}", pipeline_id=made.pipeline_id)
+    chosen = where("display_name", "IS_SUBSTRING", string_value=f"{stem} ")
+    experiments = client.list_experiments(filter=chosen, page_size=3, sort_by="name desc")
+    assert [e.display_name for e in experiments.experiments] == [f"{stem} {number}" for number in (4, 3, 2)]
+    assert experiments.total_size == 5
+    rest = client.list_experiments(
+        filter=chosen, page_size=3, sort_by="name desc", page_token=experiments.next_page_token
+    )
+    assert [e.display_name for e in rest.experiments] == [f"{stem} {number}" for number in (1, 0)]
+    (found,) = client.list_pipelines(filter=where("name", "EQUALS", string_value=made.name)).pipelines
+    assert found == made
+    versions = client.list_pipeline_versions(made.pipeline_id, page_size=4, sort_by="created_at desc")
+    assert versions.total_size == 6
+    assert [v.name for v in versions.pipeline_versions] == [f"{stem} {number}" for number in (4, 3, 2, 1)]
+    chosen = where("name", "IN", string_values={"values": [f"{stem} 1", f"{stem} 3"]})
+    assert len(client.list_pipeline_versions(made.pipeline_id, filter=chosen).pipeline_versions) == 2
+    assert client.list_recurring_runs().recurring_runs is None
+
+
+# --- the client's own command line
+
+
+class Kfp:
+    """`kfp …` on one server."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def __call__(self, *arguments: str, answer: str = "") -> str:
+        command = [sys.executable, "-W", "ignore", "-m", "kfp.cli", "--endpoint", self.url, "--output", "json", *arguments]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, input=answer)
+        assert ended.returncode == 0, f"{arguments}: code {ended.returncode}\n{ended.stdout}\n{ended.stderr}"
+        return ended.stdout
+
+    def json(self, *arguments: str) -> Any:
+        text = self(*arguments)
+        return json.loads(text[min(at for at in (text.find("{"), text.find("[")) if at >= 0) :])
+
+
+def test_the_clients_command_line_lives_the_same_life(client: kfp.Client, shared: LiveServer, hello: str) -> None:
+    run = Kfp(shared.url)
+    name = unique("cli")
+    with ThreadPoolExecutor(2) as together:
+        wanted = [
+            together.submit(run.json, "experiment", "create", name),
+            together.submit(run.json, "pipeline", "create", "-p", name, "-d", "by cli", hello),
+        ]
+        experiment, pipeline = (each.result() for each in wanted)
+    experiment_id, pipeline_id = experiment["experiment_id"], pipeline["pipeline_id"]
+    version = run.json("pipeline", "create-version", "-p", pipeline_id, "-v", "second", hello)
+    made = run.json("run", "create", "-e", name, "-r", "by-cli", "-f", hello, "name=cli")
+    assert made["runtime_config"]["parameters"] == {"name": "cli"}
+    assert ended(client, made["run_id"]).state == "SUCCEEDED"
+    reading: dict[str, tuple[str, ...]] = {
+        "run": ("run", "get", made["run_id"]),
+        "runs": ("run", "list", "-e", experiment_id, "--sort-by", "created_at desc"),
+        "all runs": ("run", "list", "-m", "1"),
+        "experiment": ("experiment", "get", experiment_id),
+        "experiments": ("experiment", "list", "--filter", where("name", "EQUALS", string_value=name)),
+        "pipeline": ("pipeline", "get", pipeline_id),
+        "pipelines": ("pipeline", "list", "--filter", where("name", "EQUALS", string_value=name)),
+        "version": ("pipeline", "get-version", pipeline_id, version["pipeline_version_id"]),
+        "versions": ("pipeline", "list-versions", pipeline_id),
+        "recurring": ("recurring-run", "list"),
+    }
+    with ThreadPoolExecutor(2) as together:
+        found = dict(zip(reading, together.map(lambda words: run.json(*words), reading.values()), strict=True))
+    assert found["run"]["state"] == "SUCCEEDED"
+    assert [each["run_id"] for each in found["runs"]] == [made["run_id"]]
+    assert len(found["all runs"]) == 1
+    assert found["experiment"]["display_name"] == name
+    assert [each["experiment_id"] for each in found["experiments"]] == [experiment_id]
+    assert found["pipeline"]["description"] == "by cli"
+    assert [each["pipeline_id"] for each in found["pipelines"]] == [pipeline_id]
+    assert found["version"] == version
+    assert [each["display_name"] for each in found["versions"]] == ["second", name]
+    assert found["recurring"] == []
+
+
+def test_the_clients_command_line_changes_and_deletes(client: kfp.Client, shared: LiveServer, hello: str) -> None:
+    run = Kfp(shared.url)
+    name = unique("cli-changes")
+    experiment_id = client.create_experiment(name).experiment_id
+    made = client.upload_pipeline(hello, pipeline_name=name)
+    (version,) = client.list_pipeline_versions(made.pipeline_id).pipeline_versions
+    run_id = client.run_pipeline(
+        experiment_id, "changed", pipeline_id=made.pipeline_id, version_id=version.pipeline_version_id
+    ).run_id
+    ended(client, run_id)
+    run("run", "archive", run_id)
+    assert client.get_run(run_id).storage_state == "ARCHIVED"
+    run("run", "unarchive", run_id)
+    assert client.get_run(run_id).storage_state == "AVAILABLE"
+    run("experiment", "archive", "-e", experiment_id)
+    assert client.get_experiment(experiment_id).storage_state == "ARCHIVED"
+    run("pipeline", "delete-version", made.pipeline_id, version.pipeline_version_id, answer="y\n")
+    run("pipeline", "delete", made.pipeline_id, answer="y\n")
+    run("run", "delete", run_id, answer="y\n")
+    run("experiment", "delete", experiment_id, answer="y\n")
+    for gone in (
+        lambda: client.get_run(run_id),
+        lambda: client.get_experiment(experiment_id),
+        lambda: client.get_pipeline(made.pipeline_id),
+    ):
+        with pytest.raises(kfp_server_api.ApiException) as refused:
+            gone()
+        assert refused.value.status == 404
