@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +22,25 @@ TERMINAL = {"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"}
 class LiveServer:
     """`lodestep up` in a subprocess. May be killed and started again on the same home."""
 
-    def __init__(self, home: Path, *, env: dict[str, str] | None = None, port: int = 0) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        env: dict[str, str] | None = None,
+        port: int = 0,
+        command: Sequence[str] = (sys.executable, "-m", "lodestep.cli"),
+    ) -> None:
         self.home = home
         self.env = {**os.environ, **(env or {})}
         self.port = port
+        self.command = command
         self.url = ""
         self.process: subprocess.Popen[str] | None = None
         self._drains: list[threading.Thread] = []
         self._http = urllib3.PoolManager(retries=False, timeout=30)
 
     def start(self) -> "LiveServer":
-        command = [sys.executable, "-m", "lodestep.cli", "up", "--home", str(self.home), "--no-browser", "--json"]
+        command = [*self.command, "up", "--home", str(self.home), "--no-browser", "--json"]
         self.process = subprocess.Popen(
             [*command, "--port", str(self.port)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.env
         )
@@ -77,6 +85,10 @@ class LiveServer:
         encoded = None if body is None else json.dumps(body).encode()
         sent = {"content-type": "application/json", **{k.replace("_", "-"): v for k, v in headers.items()}}
         return self._http.request(method, self.url + path, body=encoded, headers=sent)
+
+    def send_file(self, path: str, name: str, data: bytes) -> urllib3.BaseHTTPResponse:
+        """Upload a file, as a form with the field that the reference has for it."""
+        return self._http.request("POST", self.url + path, fields={"uploadfile": (name, data)})
 
     def json(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         answer = self.request(method, path, body, **headers)

@@ -69,7 +69,7 @@ class Loop:
         self._wake.set()
 
     async def run(self) -> None:
-        """Until cancelled. A turn that was begun is finished: what was recorded is also done."""
+        """Until cancelled. What was recorded by then and not done is done after the next start."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -78,17 +78,18 @@ class Loop:
 
     async def _turn(self, batch: list[Posted]) -> None:
         changes: dict[str, record.Change] = {}
-        for posted in batch:
-            self._decide(posted, changes)
-        wanted = [change for change in changes.values() if change.events]
-        if wanted and not await self._record(wanted, batch):
+        try:
+            for posted in batch:
+                self._decide(posted, changes)
+            await self._record([change for change in changes.values() if change.events], batch)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the loop goes on and nothing is lost
+            self._undo(list(changes.values()), batch, error)
             return
         for posted in batch:
             if posted.done and not posted.done.done():
                 posted.done.set_result(None)
-        for change in wanted:
-            self._do(change)
         for change in changes.values():
+            self._do(change)
             if change.opened.state.terminal:
                 self._book.drop(change.opened.run_id)
 
@@ -133,22 +134,22 @@ class Loop:
         hit, reason = self._cache.look_up(opened.state.header, command.fingerprint)
         return CacheAnswered(at_ms=self._clock.now_ms(), task_id=command.task_id, hit=hit, reason=reason)
 
-    async def _record(self, changes: list[record.Change], batch: list[Posted]) -> bool:
-        """Write all decisions of a turn. False when the store could not take them: the turn is undone."""
+    async def _record(self, changes: list[record.Change], batch: list[Posted]) -> None:
+        """Write all decisions of a turn. What it raises undoes the turn."""
         failpoint.hit("engine.before-record")
         units = [change.freeze(self._clock.now_ms()) for change in changes]
         durable = any(change.ends_run for change in changes) or any(posted.done for posted in batch)
-        try:
-            revs = await self._store.write(lambda conn: [record.write(conn, unit) for unit in units], durable=durable)
-        except (LodestepError, OSError) as error:
-            self._undo(changes, batch, error)
-            return False
+        if units:
+            self._feed.publish(
+                await self._store.write(lambda conn: [record.write(conn, unit) for unit in units], durable=durable)
+            )
         failpoint.hit("engine.after-record")
-        self._feed.publish(revs)
-        return True
 
     def _undo(self, changes: list[record.Change], batch: list[Posted], error: Exception) -> None:
-        """Nothing was done yet, because doing follows recording. Memory is dropped; what came in is tried again."""
+        """Nothing was done yet, because doing follows recording. Memory is dropped; what came in is tried again.
+
+        What was recorded all the same meets an event that it has seen, which changes nothing.
+        """
         log.event(_logger, logging.ERROR, "record.failed", runs=len(changes), error=error)
         for change in changes:
             self._book.drop(change.opened.run_id)
@@ -165,7 +166,11 @@ class Loop:
             self.post(posted)
         for run_id in run_ids:
             try:
-                self._reload(self._book.take(run_id))
+                opened = self._book.take(run_id)
+                if opened.state.terminal:
+                    self._book.drop(run_id)
+                else:
+                    self._reload(opened)
             except LodestepError as error:
                 log.event(_logger, logging.ERROR, "run.unreadable", run=run_id, error=error)
 

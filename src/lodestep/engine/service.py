@@ -30,7 +30,7 @@ from lodestep.engine.launching import Launcher
 from lodestep.engine.loop import Loop, Posted
 from lodestep.engine.preflight import preflight
 from lodestep.engine.timers import Timers
-from lodestep.errors import FailedPrecondition, LodestepError, Unavailable
+from lodestep.errors import Conflict, FailedPrecondition, LodestepError, Unavailable
 from lodestep.spec.document import PipelineDocument
 from lodestep.store import runs
 from lodestep.store.db import Connection
@@ -106,7 +106,7 @@ class Engine:
         await self._ask(run_id, CancelRequested(at_ms=self._clock.now_ms(), reason=reason), _can_cancel)
 
     async def retry(self, run_id: str) -> None:
-        """Run again what failed. Raises `NotFound`, or `FailedPrecondition` where the run has not failed."""
+        """Run again what failed. Raises `NotFound`, or `Conflict` where the run has not failed."""
         failpoint.hit("retry.before-commit")
         await self._ask(run_id, RetryRequested(at_ms=self._clock.now_ms()), _can_retry)
         failpoint.hit("retry.after-commit")
@@ -208,6 +208,6 @@ def _can_cancel(state: machine.RunState) -> None:
 
 def _can_retry(state: machine.RunState) -> None:
     if state.status not in (RunStatus.FAILED, RunStatus.CANCELED):
-        raise FailedPrecondition(
+        raise Conflict(
             f"run {state.header.run_id!r} is {state.status}: only a failed or cancelled run can be retried"
         )
