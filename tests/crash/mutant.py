@@ -9,6 +9,7 @@ from typing import Any
 
 from lodestep import failpoint
 from lodestep.cli import main
+from lodestep.engine.loop import Loop
 from lodestep.store import writer
 
 
@@ -29,6 +30,15 @@ def answers_before_the_commit() -> None:
 
     writer.Writer._write = told_first  # type: ignore[method-assign]
     failpoint.hit = passed
+
+
+def forgets_what_it_could_not_write() -> None:
+    """What came in while the store could not write is dropped."""
+
+    def undone(_self: Loop, _changes: Any, _batch: Any, _error: Any) -> None:
+        return
+
+    Loop._undo = undone  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

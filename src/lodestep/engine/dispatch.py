@@ -137,8 +137,8 @@ class Dispatch:
         task.add_done_callback(self._doing.discard)
 
     async def _hand_on(self, waiting: Waiting) -> None:
-        failpoint.hit("engine.before-launch")
         try:
+            failpoint.hit("engine.before-launch")
             if outcome := await self._builtin.run(waiting.run_id, waiting.task_id, waiting.attempt_id):
                 self.reported(RunnerEnded(attempt_id=waiting.attempt_id, outcome=outcome))
                 return

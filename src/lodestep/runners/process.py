@@ -252,16 +252,17 @@ class ProcessRunner:
         self._report(watched, await asyncio.to_thread(self._outcome, watched.spec, told))
 
     def _outcome(self, spec: LaunchSpec, told: dict[str, Any]) -> Outcome:
-        failpoint.hit("runner.before-collect")
         try:
-            return collect.outcome(spec, told, self._boot)
+            failpoint.hit("runner.before-collect")
+            found = collect.outcome(spec, told, self._boot)
+            failpoint.hit("runner.after-collect")
+            return found
         except Exception as error:  # whatever a step left, it must not end more than the step
             _logger.exception("collect.failed attempt=%s", spec.attempt_id)
             failure = Failure(kind=FailureKind.SYSTEM, message=f"its outputs could not be read: {error}")
             return self._ended(AttemptStatus.FAILED, failure)
 
     def _report(self, watched: _Watched, outcome: Outcome) -> None:
-        failpoint.hit("runner.after-collect")
         if self._watched.pop(watched.id, None) is None:
             return
         if outcome.state is AttemptStatus.LOST and watched.cancel_grace_s is not None:
