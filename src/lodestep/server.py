@@ -9,6 +9,7 @@ import contextlib
 import json
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -33,6 +34,7 @@ from lodestep.store.store import Store
 
 _logger = log.get("server")
 _SWITCH_S = 0.0005  # a reader's thread must not hold up the event loop for the default 5 ms
+_FILES = 8192
 _POLITE_S = 4  # answers in flight get this long after SIGTERM
 
 
@@ -118,7 +120,9 @@ async def _serve(settings: Settings, on_ready: Callable[[str], None], arm: Calla
     guard.check_bind(settings)
     sys.setswitchinterval(_SWITCH_S)
     home = settings.home_path
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    home.mkdir(parents=True, exist_ok=True)
+    home.chmod(0o700)  # also one that was made by hand: other users have no business in it
+    _allow_many_files()
     with _listen(settings) as (sock, url), HomeLock.acquire(home, url):
         async with _parts(settings) as (app, engine):
             server = _QuietServer(_uvicorn_config(app, settings), on_end=engine.feed.close)
@@ -149,6 +153,14 @@ async def _parts(settings: Settings) -> AsyncGenerator[tuple[api.App, Engine]]:
             await engine.stop()
     finally:
         store.close()
+
+
+def _allow_many_files() -> None:
+    """Connections, logs and step hosts are files; the usual soft limit is meant for programs that use `select`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _uvicorn_config(app: api.App, settings: Settings) -> uvicorn.Config:

@@ -24,7 +24,7 @@ def build(*, store: Store, engine: EnginePort, settings: Settings, clock: Clock)
     context = Context(store=store, engine=engine, settings=settings, clock=clock)
     app = Starlette(
         routes=[_route(entry, context) for entry in routes.TABLE],
-        exception_handlers={HTTPException: _refused},
+        exception_handlers={HTTPException: _refused, Exception: _failed},
     )
     app.router.redirect_slashes = False
     return guard.guarded(app, settings)
@@ -38,6 +38,12 @@ def _route(entry: routes.Entry, context: Context) -> Route:
             return upload_error_answer(error) if entry.upload else error_answer(error)
 
     return Route(entry.path, endpoint, methods=[entry.method])
+
+
+async def _failed(request: Request, _error: Exception) -> Response:
+    """Our own fault. The guard, which is told of it as well, has its story written to the log."""
+    answer = upload_error_answer if request.url.path in guard.UPLOAD_PATHS else error_answer
+    return answer(LodestepError("the server failed to answer this; its log says why"))
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -19,8 +19,9 @@ from lodestep.config import Settings
 from lodestep.errors import Conflict, InvalidInput, LodestepError, TooLarge
 from lodestep.lang.fields import Resource
 from lodestep.lang.filters import ListQuery, next_token, parse_query
-from lodestep.spec import protojson
+from lodestep.spec import jsontext, protojson
 from lodestep.spec.ir import Message
+from lodestep.spec.limits import LIMITS
 from lodestep.store import requests
 from lodestep.store.db import Connection
 from lodestep.store.store import Store
@@ -29,6 +30,8 @@ M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 KEY_HEADER = "idempotency-key"
 _KEY_CHARS = 255
+_SHORT_BYTES = 64 * 1024
+_BODY_LIMITS = msgspec.structs.replace(LIMITS, nesting=LIMITS.nesting + 8)  # of what stands around a document
 _KEPT_MS = 24 * 3600 * 1000  # an answer, for repetitions of its request
 _STATUS = "type.googleapis.com/google.rpc.Status"
 
@@ -67,10 +70,13 @@ def nothing() -> Response:
 
 
 def error_answer(error: LodestepError) -> Response:
-    """An error as the reference's gateway writes it, and our hint beside it."""
-    text = str(error) if error.place else error.message
+    """An error as the reference's gateway writes it, and our hint beside it.
+
+    Pages show `error`, which says all; programs that know the hint do not want it twice.
+    """
+    text = _placed(error)
     body: dict[str, Any] = {
-        "error": text,
+        "error": str(error),
         "code": error.grpc_code,
         "message": text,
         "details": [{"@type": _STATUS, "code": error.grpc_code, "message": text}],
@@ -83,15 +89,29 @@ def error_answer(error: LodestepError) -> Response:
 def upload_error_answer(error: LodestepError) -> Response:
     """An error as the reference's upload endpoints write it."""
     status = 400 if isinstance(error, TooLarge) else error.http_status
-    return answer({"error_message": error.message, "error_details": str(error)}, status)
+    return answer({"error_message": _placed(error), "error_details": str(error)}, status)
+
+
+def _placed(error: LodestepError) -> str:
+    return f"{error.place}: {error.message}" if error.place else error.message
 
 
 async def body(request: Request, kind: type[M]) -> M:
-    """The request's JSON as a message. Raises `InvalidInput` with the place."""
+    """The request's JSON as a message. Raises `InvalidInput` with the place, `TooLarge` where a limit is passed."""
     data = await request.body()
     if not data.strip():
         raise InvalidInput("the request has no body: expected a JSON object")
-    return protojson.convert(jsonio.decode(data), kind, place="body")
+    if len(data) <= _SHORT_BYTES:
+        return _message(data, kind)
+    return await asyncio.to_thread(_message, data, kind)  # a long one would hold up all other requests
+
+
+def _message(data: bytes, kind: type[M]) -> M:
+    try:
+        value = jsontext.parse(data, _BODY_LIMITS)
+    except (InvalidInput, TooLarge) as error:
+        raise type(error)(error.message, hint=error.hint, place="body") from error
+    return protojson.convert(value, kind, place="body")
 
 
 async def optional_body(request: Request) -> None:

@@ -32,11 +32,11 @@ class Source(msgspec.Struct, frozen=True):
     version: VersionRow | None
 
 
-def inline(given: RunIn) -> Source:
-    """The spec of the request itself. Takes its time: not for the event loop."""
-    document = load.from_wire(given.pipeline_spec)
-    plan.build(document)
-    return Source(document, None)
+def checked(spec: Any) -> PipelineDocument:
+    """The spec of a request, in every respect that a run of it would meet. Takes its time: not for the event loop."""
+    document = load.from_wire(spec)
+    plan.build(document)  # conditions are compiled here
+    return document
 
 
 def referred(conn: Connection, given: RunIn) -> Source:
@@ -62,10 +62,23 @@ def referred(conn: Connection, given: RunIn) -> Source:
     return Source(load.from_canonical(canonical), version)
 
 
+def check_one_source(given: RunIn) -> None:
+    """The three fields that say what a run is of are one choice on the wire."""
+    named = {
+        "pipeline_spec": given.pipeline_spec is not None,
+        "pipeline_version_reference": given.pipeline_version_reference is not None,
+        "pipeline_version_id": bool(given.pipeline_version_id),
+    }
+    chosen = [name for name, is_given in named.items() if is_given]
+    if len(chosen) > 1:
+        raise InvalidInput(f"the run is of {' and of '.join(chosen)}: expected one of them", place="body")
+
+
 class NewRun:
     """A run that fits its pipeline. Nothing of it is kept before `insert`."""
 
     def __init__(self, given: RunIn, source: Source, settings: Settings, clock: Clock) -> None:
+        """Raises `InvalidInput` where it does not fit, `Conflict` where it says what only the server may say."""
         document = source.document
         self._given = given
         self._source = source

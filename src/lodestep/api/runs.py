@@ -43,8 +43,9 @@ async def create(context: Context, request: Request) -> Response:
     if (before := await context.store.read(once.found)) is not None:
         return before
     given = await body(request, RunIn)
+    new_run.check_one_source(given)
     if given.pipeline_spec is not None:
-        source = await asyncio.to_thread(new_run.inline, given)
+        source = new_run.Source(await asyncio.to_thread(new_run.checked, given.pipeline_spec), None)
     else:
         source = await context.store.read(lambda conn: new_run.referred(conn, given))
     if experiment_id := request.query_params.get("experiment_id", ""):

@@ -135,6 +135,8 @@ class _Connection(H11Protocol):
                 self.waiting.setdefault(self)
                 started = self._exchange is None or bool(self.conn.trailing_data[0])
                 self._enter("head" if started else "")
+                if not started and self.timeout_keep_alive_task is None:  # what was left of a body has been read
+                    self.timeout_keep_alive_task = self.loop.call_later(IDLE_S, self.timeout_keep_alive_handler)
             case h11.SEND_BODY:
                 self.waiting.pop(self, None)
                 self._enter("drain" if self.cycle.response_complete else "body")

@@ -42,11 +42,11 @@ def _missing(artifacts: dict[str, list[ArtifactValue]]) -> str:
 
 
 def _is_there(value: ArtifactValue) -> bool:
-    parts = urlsplit(value.uri)
-    if parts.scheme != "file":
-        return True
     try:
+        parts = urlsplit(value.uri)
+        if parts.scheme != "file":
+            return True
         found = os.stat(unquote(parts.path))
-    except OSError:
+    except (OSError, ValueError):  # a damaged entry may name what no path can be
         return False
     return os.path.isdir(unquote(parts.path)) or found.st_size == value.size

@@ -73,6 +73,8 @@ class Launcher:
         )
         scope = placeholders.Scope(executor_input=document, variables=variables)
         settings = self._emulated(state, task, attempt_id)
+        if state.header.workspace:
+            Path(state.header.workspace).mkdir(parents=True, exist_ok=True)
         return LaunchSpec(
             attempt_id=attempt_id,
             run_id=task.run_id,

@@ -21,7 +21,7 @@ from lodestep.engine import record
 from lodestep.engine.book import Book, OpenRun
 from lodestep.engine.cache import Cache
 from lodestep.engine.feed import Feed
-from lodestep.errors import LodestepError, Unavailable
+from lodestep.errors import AlreadyExists, InvariantError, LodestepError, Unavailable
 from lodestep.store.store import Store
 
 _logger = log.get("engine")
@@ -81,7 +81,7 @@ class Loop:
         try:
             for posted in batch:
                 self._decide(posted, changes)
-            await self._record([change for change in changes.values() if change.events], batch)
+            refused = await self._record([change for change in changes.values() if change.events], batch)
         except Exception as error:  # noqa: BLE001 - whatever it was, the loop goes on and nothing is lost
             self._undo(list(changes.values()), batch, error)
             return
@@ -89,6 +89,8 @@ class Loop:
             if posted.done and not posted.done.done():
                 posted.done.set_result(None)
         for change in changes.values():
+            if change.opened.run_id in refused:
+                continue
             self._do(change)
             if change.opened.state.terminal:
                 self._book.drop(change.opened.run_id)
@@ -134,16 +136,37 @@ class Loop:
         hit, reason = self._cache.look_up(opened.state.header, command.fingerprint)
         return CacheAnswered(at_ms=self._clock.now_ms(), task_id=command.task_id, hit=hit, reason=reason)
 
-    async def _record(self, changes: list[record.Change], batch: list[Posted]) -> None:
-        """Write all decisions of a turn. What it raises undoes the turn."""
+    async def _record(self, changes: list[record.Change], batch: list[Posted]) -> set[str]:
+        """Write all decisions of a turn. What it raises undoes the turn. Returns runs that were parked instead."""
         failpoint.hit("engine.before-record")
         units = [change.freeze(self._clock.now_ms()) for change in changes]
         durable = any(change.ends_run for change in changes) or any(posted.done for posted in batch)
+        refused: set[str] = set()
         if units:
-            self._feed.publish(
-                await self._store.write(lambda conn: [record.write(conn, unit) for unit in units], durable=durable)
-            )
+            try:
+                revs = await self._store.write(lambda conn: [record.write(conn, u) for u in units], durable=durable)
+            except (InvariantError, AlreadyExists):
+                revs, refused = await self._record_apart(changes, units, batch)
+            self._feed.publish(revs)
         failpoint.hit("engine.after-record")
+        return refused
+
+    async def _record_apart(
+        self, changes: list[record.Change], units: list[record.Unit], batch: list[Posted]
+    ) -> tuple[list[tuple[str, int]], set[str]]:
+        """Write each run's decisions on their own: the rows of one of them, which somebody damaged, refuse theirs."""
+        revs: list[tuple[str, int]] = []
+        refused: set[str] = set()
+        for change, unit in zip(changes, units, strict=True):
+            try:
+                revs.append(await self._store.write(lambda conn, unit=unit: record.write(conn, unit), durable=True))
+            except (InvariantError, AlreadyExists) as error:
+                refused.add(unit.run_id)
+                self._park(change.opened, error)
+                for posted in batch:
+                    if posted.run_id == unit.run_id:
+                        self._refuse(posted, error)
+        return revs, refused
 
     def _undo(self, changes: list[record.Change], batch: list[Posted], error: Exception) -> None:
         """Nothing was done yet, because doing follows recording. Memory is dropped; what came in is tried again.
@@ -181,6 +204,11 @@ class Loop:
             self._act(change.opened, command)
             if isinstance(command, FinishRun):
                 failpoint.hit("engine.after-finish")
+
+    async def mend(self, opened: OpenRun) -> None:
+        """Write the row of a run that has ended, which says something else."""
+        await self._store.write(lambda conn: record.mend(conn, opened.state), durable=True)
+        self._book.drop(opened.run_id)
 
     async def park(self, run_id: str, error: Exception) -> None:
         """End a run that cannot be taken up, with the reason."""

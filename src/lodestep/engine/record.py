@@ -9,6 +9,7 @@ from lodestep import ids, jsonio
 from lodestep.core.commands import Command, Decision, FinishRun
 from lodestep.core.events import AttemptEnded, Event
 from lodestep.core.model import ArtifactValue, Attempt, Failure, FailureKind, Moment, Task, TaskKind, Values
+from lodestep.core.state import RunState
 from lodestep.core.states import TASK_TERMINAL, RunStatus, TaskStatus
 from lodestep.engine.book import OpenRun
 from lodestep.store import artifacts, cache, events, runs, tasks
@@ -59,16 +60,6 @@ class Change:
         state = self.opened.state
         first = self.opened.next_seq
         self.opened.next_seq += len(self.events)
-        run: dict[str, object] | None = None
-        if self._run_changed:
-            run = {
-                "state": state.status.value,
-                "failure": jsonio.encode(state.failure) if state.failure else None,
-                "generation": state.generation,
-                "history": jsonio.encode(state.history),
-                "started_ms": state.started_ms,
-                "ended_ms": state.ended_ms,
-            }
         return Unit(
             run_id=self.opened.run_id,
             namespace=state.header.namespace,
@@ -78,8 +69,20 @@ class Change:
             events=self.events,
             tasks=list(self._tasks.values()),
             attempts=list(self._attempts.values()),
-            run=run,
+            run=_run_of(state) if self._run_changed else None,
         )
+
+
+def _run_of(state: RunState) -> dict[str, object]:
+    """The columns of a run's row that its events move."""
+    return {
+        "state": state.status.value,
+        "failure": jsonio.encode(state.failure) if state.failure else None,
+        "generation": state.generation,
+        "history": jsonio.encode(state.history),
+        "started_ms": state.started_ms,
+        "ended_ms": state.ended_ms,
+    }
 
 
 def write(conn: Connection, unit: Unit) -> tuple[str, int]:
@@ -140,12 +143,17 @@ def _named(value: ArtifactValue, event: AttemptEnded, key: str, position: int) -
     return msgspec.structs.replace(value, id=artifact_id, producer_task_id=event.task_id, producer_key=key)
 
 
+def mend(conn: Connection, state: RunState) -> None:
+    """Have a run's row say what its events say, after something else has written it."""
+    runs.update_state(conn, state.header.run_id, **_run_of(state))  # pyright: ignore[reportArgumentType] - as in `write`
+
+
 PARKED = RunStatus.FAILED
 
 
 def park(conn: Connection, run_id: str, error: Exception, at_ms: int) -> None:
     """End a run whose log or spec cannot be read or led to a bug of ours. Its log stays for whoever looks into it."""
-    row = runs.get(conn, run_id)
+    row = runs.get(conn, run_id, salvage=True)
     if row is None or runs.is_terminal(conn, run_id):
         return
     failure = Failure(
@@ -159,13 +167,11 @@ def park(conn: Connection, run_id: str, error: Exception, at_ms: int) -> None:
         history = [*jsonio.decode_as(row.history, list[Moment]), *history]
     except Exception:  # noqa: BLE001 - the row is what is damaged; its end must be written all the same
         pass
-    runs.update_state(
+    runs.park(
         conn,
         run_id,
         state=PARKED,
         failure=jsonio.encode(failure),
-        generation=max(row.generation, 1),
         history=jsonio.encode(history),
-        started_ms=row.started_ms,
         ended_ms=at_ms,
     )

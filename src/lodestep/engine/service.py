@@ -76,12 +76,22 @@ class Engine:
         found: list[tuple[str, str, LaunchSpec]] = []
         for run_id in await self._store.read(runs.open_ids):
             try:
-                found += self._take_up(self._book.take(run_id))
+                opened = self._book.take(run_id)
+                if opened.state.terminal:
+                    await self._loop.mend(opened)
+                else:
+                    found += self._take_up(opened)
             except Exception as error:
                 _logger.exception("run.unreadable run=%s", run_id)
-                await self._loop.park(run_id, error)
+                await self._park(run_id, error)
         await self._dispatch.adopt(found)
         self._running = asyncio.create_task(self._loop.run(), name="engine")
+
+    async def _park(self, run_id: str, error: Exception) -> None:
+        try:
+            await self._loop.park(run_id, error)
+        except LodestepError:  # its row cannot even be ended: it is shown as it is, and the others are taken up
+            _logger.exception("run.unparkable run=%s", run_id)
 
     async def stop(self) -> None:
         """Stop deciding. What was recorded is done; what runs lives on and is adopted by the next server."""
@@ -114,11 +124,15 @@ class Engine:
     async def forget(self, run_id: str) -> None:
         """Delete a run, its rows and its folder. One that runs is ended first. Raises `NotFound`."""
         with self.feed.watch(run_id) as watch:
-            try:
-                await self.cancel(run_id, "the run is deleted")
-            except FailedPrecondition:
-                pass  # it has ended, or is about to
+            asked = False
             while not await self._store.read(lambda conn: runs.is_terminal(conn, run_id)):
+                if not asked:
+                    asked = True
+                    try:
+                        await self.cancel(run_id, "the run is deleted")
+                    except FailedPrecondition:
+                        pass  # it has ended meanwhile, or is about to
+                    continue
                 await watch.changes()
                 if watch.closed:
                     raise Unavailable("the server ends before the run does", hint="delete it again")
@@ -208,6 +222,4 @@ def _can_cancel(state: machine.RunState) -> None:
 
 def _can_retry(state: machine.RunState) -> None:
     if state.status not in (RunStatus.FAILED, RunStatus.CANCELED):
-        raise Conflict(
-            f"run {state.header.run_id!r} is {state.status}: only a failed or cancelled run can be retried"
-        )
+        raise Conflict(f"run {state.header.run_id!r} is {state.status}: only a failed or cancelled run can be retried")

@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -176,7 +177,7 @@ def _parameter(name: str, target: ParameterTarget, given: Any, limit: int) -> An
         raise OutputFault(FailureKind.BAD_OUTPUT, f"the output {name!r} is wrong: {why}") from error
     raise OutputFault(
         FailureKind.OUTPUT_MISSING,
-        f"the output {name!r} ({target.type}) was not written",
+        f"the output {name!r} ({target.type}) was not written: expected in {target.file}",
         hint="return a value for it, or write it to the path that the component was given",
     )
 
@@ -202,6 +203,8 @@ def _artifact(spec: LaunchSpec, name: str, expected: ArtifactValue, told: dict[s
     custom = told.get("custom_path") or told.get("customPath") or ""
     if not (isinstance(metadata, dict) and isinstance(uri, str) and isinstance(custom, str)):
         raise OutputFault(FailureKind.BAD_OUTPUT, f"the output artifact {name!r} has a metadata, uri or path of no use")
+    if _is_no_path(uri) or _is_no_path(custom):
+        raise OutputFault(FailureKind.BAD_OUTPUT, f"the output artifact {name!r} has a URI or path that no file has")
     path = local_path(uri)
     is_expected = path == local_path(expected.uri)
     if custom and path and is_expected:
@@ -223,6 +226,14 @@ def _artifact(spec: LaunchSpec, name: str, expected: ArtifactValue, told: dict[s
         digest=digest,
         size=size,
     )
+
+
+def _is_no_path(text: str) -> bool:
+    """Does it hold what no path of this machine can?"""
+    try:
+        return b"\0" in os.fsencode(unquote(text))
+    except UnicodeError:
+        return True
 
 
 def _as_seen_here(spec: LaunchSpec, path: str) -> str:

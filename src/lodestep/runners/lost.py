@@ -21,14 +21,13 @@ def began(directory: str) -> bool:
     return os.path.exists(os.path.join(directory, files.STARTED))
 
 
-def end(attempt_id: str, directory: str, now_ms: int) -> Outcome:
+def end(directory: str, now_ms: int) -> Outcome:
     """Kill what is left, look until nothing is, and say LOST. Blocks; for a thread."""
     started = files.read_json(directory, files.STARTED) or {}
     same_boot = started.get("boot", "") == reap.boot_id()
-    known = started if same_boot else {}
-    traces = reap.Traces(
-        attempt_id, directory, known.get("pid", -1), known.get("started", -1), known.get("log_pipe", "")
-    )
+    # What a copied folder says of its processes is said of those of another home.
+    known = started if same_boot and started.get("directory") == directory else {}
+    traces = reap.Traces(directory, known.get("pid", -1), known.get("started", -1), known.get("log_pipe", ""))
     deadline = time.monotonic() + _PATIENCE_S
     while left := _left(traces, known.get("groups", [])):
         for pid in left:

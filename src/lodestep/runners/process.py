@@ -225,7 +225,7 @@ class ProcessRunner:
             self._collect(watched, told)
         elif lost.began(watched.spec.directory):
             watched.is_ending = True
-            outcome = await asyncio.to_thread(lost.end, watched.id, watched.spec.directory, self._clock.now_ms())
+            outcome = await asyncio.to_thread(lost.end, watched.spec.directory, self._clock.now_ms())
             self._report(watched, outcome)
         elif watched.cancel_grace_s is not None:
             self._report(watched, self._ended(AttemptStatus.CANCELED))

@@ -4,7 +4,8 @@ import os
 from typing import Any
 
 from lodestep.core.launch import LaunchSpec
-from lodestep.runners import collect, programs
+from lodestep.runners import programs
+from lodestep.runners.settle import local_path
 from lodestep.runtime.recognize import PythonStep
 
 PYTHON = "python"  # what a Python step needs of its image
@@ -48,6 +49,6 @@ def _folders(spec: LaunchSpec) -> list[str]:
     """Folders that must be there when the step begins: those of its outputs."""
     own = os.path.join(spec.directory, "outputs")
     files = [target.file for target in spec.output_parameters.values()]
-    files += [collect.local_path(artifact.uri) for artifact in spec.output_artifacts.values()]
+    files += [local_path(artifact.uri) for artifact in spec.output_artifacts.values()]
     files.append(spec.executor_output_file)
     return sorted({os.path.dirname(file) for file in files if file} - {own, ""})

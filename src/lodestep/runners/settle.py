@@ -5,7 +5,9 @@ import hashlib
 import os
 import shutil
 import stat
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
+
+from lodestep.lang import mounts
 
 _CHUNK = 1024 * 1024
 _MANY = 64  # from so many files on, one sync of the file system is cheaper than one a file
@@ -13,13 +15,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def local_path(uri: str) -> str:
-    """The path of a `file://` URI or of an absolute path; "" for anything that is not on this machine."""
-    if uri.startswith("/"):
-        return os.path.normpath(uri)
-    parts = urlsplit(uri)
-    if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
-        return ""
-    return os.path.normpath(unquote(parts.path)) if parts.path.startswith("/") else ""
+    """The path of a `file://` URI or of an absolute path; "" for what is in a store, whatever steps see it as."""
+    path = mounts.local_path({"uri": uri}) if uri.startswith(("/", "file://")) else ""
+    return os.path.normpath(path) if path else ""
 
 
 def file_uri(path: str) -> str:

@@ -44,6 +44,8 @@ class Attempt:
         self.timed_out = False
         self.over = False
         self.outcome: dict[str, Any] | None = None
+        self.kernel_kills_before = 0
+        self.killed_for_memory = 0  # processes, by its own limit
         self.due: float | None = None
         self._boot = boot
         self._timeout_s: float = request.get("timeout_s") or 0
@@ -56,9 +58,10 @@ class Attempt:
         self._again_s = _AGAIN_S
         self._log_fault = ""
 
-    def began(self, pid: int, pipe: int) -> None:
+    def began(self, pid: int, pipe: int, kernel_kills: int) -> None:
         self.pid = pid
         self.pipe = pipe
+        self.kernel_kills_before = kernel_kills
         if self._timeout_s:
             self.due = time.monotonic() + self._timeout_s
 
@@ -144,6 +147,10 @@ class Attempt:
         self.over = True
         self.due = None
 
+    def own_oom_kills(self) -> int:
+        """How many processes its own limit has killed so far."""
+        return self.group.oom_kills() if self.group is not None else 0
+
     def _listed(self) -> set[int]:
         return self.group.processes() if self.group is not None else set()
 
@@ -179,6 +186,7 @@ class Attempt:
     def _describe(self) -> dict[str, Any]:
         code = os.waitstatus_to_exitcode(self.status or 0)
         group = self.group
+        self.killed_for_memory = self.own_oom_kills()
         return {
             "exit_code": code if code >= 0 else None,
             "signal": -code if code < 0 else None,
@@ -187,7 +195,7 @@ class Attempt:
             "ended_ms": max(now_ms(), self.started_ms),
             "max_rss_bytes": max(self._max_rss_bytes, group.peak_bytes() if group is not None else 0),
             "cpu_s": round(self._cpu_s, 6),
-            "oom": group is not None and group.oom_killed(),
+            "oom": self.killed_for_memory > 0,
             "machine_oom": self._machine_oom,
             "memory_limit_bytes": self._memory_limit,
             "timed_out": self.timed_out,

@@ -18,7 +18,7 @@ _PREFIX = "lodestep-"
 _PERIOD_US = 100_000
 
 
-def _mounts() -> list[tuple[str, str, list[str]]]:
+def hierarchies() -> list[tuple[str, str, list[str]]]:
     """(type, mount point, options) of every cgroup mount."""
     found: list[tuple[str, str, list[str]]] = []
     for line in _read("/proc/self/mounts").splitlines():
@@ -66,7 +66,7 @@ class Groups:
         self.host_groups: list[str] = []  # where all processes of this host are, if they do not leave
         self._parents: dict[str, str] = {}  # controller → folder for groups of steps
         self.is_v2: dict[str, bool] = {}
-        for kind, point, options in _mounts():
+        for kind, point, options in hierarchies():
             if kind == "cgroup2":
                 self._take_v2(point, name)
             elif "pids" in options:
@@ -202,15 +202,15 @@ class Group:
             found |= processes_in(path)
         return found
 
-    def oom_killed(self) -> bool:
-        """Did the kernel kill a process of the group for want of memory?"""
+    def oom_kills(self) -> int:
+        """How many processes of the group the kernel has killed for want of memory."""
         if not self._memory:
-            return False
+            return 0
         name = "memory.events" if self._memory_v2 else "memory.oom_control"
         for line in _read(os.path.join(self._memory, name)).splitlines():
             if line.startswith("oom_kill "):
-                return int(line.split()[1]) > 0
-        return False
+                return int(line.split()[1])
+        return 0
 
     def peak_bytes(self) -> int:
         name = "memory.peak" if self._memory_v2 else "memory.max_usage_in_bytes"

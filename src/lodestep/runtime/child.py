@@ -38,10 +38,10 @@ class Origin:
         self._text = '{"host":%s,"boot":%s,"groups":' % (json.dumps(name), json.dumps(boot))
         self._groups_text = json.dumps(groups)
 
-    def describe(self, more_groups: list[str], numbers: str) -> bytes:
-        """JSON of the host, of the groups of a child, and of `numbers`, which are JSON already."""
+    def describe(self, more_groups: list[str], own_text: str) -> bytes:
+        """JSON of the host, of the groups of a child, and of what the child says itself, which is JSON already."""
         groups = json.dumps(self._groups + more_groups) if more_groups else self._groups_text
-        return (self._text + groups + "," + numbers + "}").encode()
+        return (self._text + groups + "," + own_text + "}").encode()
 
 
 def prepare(origin: Origin) -> None:
@@ -75,7 +75,7 @@ def _rehearse(origin: Origin) -> None:
     """Code that has run a few times was made fast for good; in a child that would copy the pages that it stands in."""
     kept = dict(os.environ)
     for _ in range(_REHEARSALS):
-        _describe_self(origin, [])
+        _describe_self(origin, [], json.dumps("/"))
         os.environ.clear()
         os.environ.update(kept)
 
@@ -180,23 +180,25 @@ def _announce(request: dict[str, Any], group: Group | None, origin: Origin) -> N
 
     Not by way of another name: if it is only half there, the attempt has begun all the same, and no user code has run.
     """
-    text = _describe_self(origin, group.paths if group is not None else [])
-    path = request["directory"] + "/" + STARTED
+    directory = request["directory"]
+    text = _describe_self(origin, group.paths if group is not None else [], json.dumps(directory))
+    path = directory + "/" + STARTED
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     os.write(descriptor, text)
     os.close(descriptor)
 
 
-def _describe_self(origin: Origin, groups: list[str]) -> bytes:
+def _describe_self(origin: Origin, groups: list[str], directory: str) -> bytes:
     pid = os.getpid()
     own = reap.stat(pid)
-    numbers = '"pid":%d,"started":%d,"started_ms":%d,"log_pipe":"pipe:[%d]"' % (
+    own_text = '"pid":%d,"started":%d,"started_ms":%d,"log_pipe":"pipe:[%d]","directory":%s' % (
         pid,
         own.started if own else 0,
         time.time_ns() // 1_000_000,
         os.fstat(1).st_ino,
+        directory,
     )
-    return origin.describe(groups, numbers)
+    return origin.describe(groups, own_text)
 
 
 def _make_folder(path: str) -> None:
@@ -255,7 +257,8 @@ def _execute(request: dict[str, Any]) -> int:
 
 def _environment(request: dict[str, Any]) -> dict[str, str]:
     env: dict[str, str] = request["env"]
-    env[reap.MARKER] = request["attempt_id"]
+    env["LODESTEP_ATTEMPT"] = request["attempt_id"]
+    env[reap.MARKER] = request["directory"]
     return env
 
 

@@ -14,6 +14,8 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
+from . import sdk
+
 _CHIEFS = ("workerpool0", "chief", "master")
 _LEFT_OUT = object()  # an argument that the function's own default stands for
 
@@ -22,10 +24,7 @@ class Call:
     """One call of a component's function."""
 
     def __init__(self, function: Callable[..., Any], document: dict[str, Any]) -> None:
-        # The shim, where one reads this before the first step: it is on the module path in a step host alone.
-        import kfp.dsl  # pyright: ignore[reportMissingImports, reportMissingTypeStubs]
-
-        self._dsl: Any = kfp.dsl
+        self._dsl: Any = sdk.dsl()
         self._kinds: Any = self._dsl.annotations
         self._name = getattr(function, "__name__", "the function")
         self._globals: dict[str, Any] = getattr(function, "__globals__", {})
@@ -167,7 +166,7 @@ class Call:
         kinds = self._kinds
         annotation = kinds.without_optional(annotation)
         if kinds.is_artifact(annotation):
-            if isinstance(value, self._dsl.Artifact):
+            if hasattr(value, "schema_title") and hasattr(value, "uri"):  # of the shim, or of an installed SDK
                 self._made[name] = value
             else:
                 with open(self._made[name].path, "w", encoding="utf-8") as file:

@@ -24,6 +24,7 @@ from .attempt import Attempt
 from .cgroups import Groups
 from .forks import Forks
 from .hostlock import HostLock
+from .kernelkills import KernelKills
 from .outcome import OUTCOME, STARTED, read_json
 from .servers import Connection, Ready, Servers
 from .signals import Signals
@@ -31,6 +32,7 @@ from .signals import Signals
 _IDLE_S = 2.0
 _HOME_LOOK_S = 5.0  # how often a host without a server looks whether its home is still there
 _PR_SET_CHILD_SUBREAPER = 36
+_SHELL_SAYS_KILLED = 128 + signal.SIGKILL  # exit code of a shell whose program was killed
 
 
 class Host:
@@ -44,7 +46,7 @@ class Host:
         self._origin = child.Origin(os.getpid(), name, reap.boot_id(), self._groups.host_groups)
         child.prepare(self._origin)
         self._forks = Forks(self._origin)
-        self._oom_kills = _oom_kills()
+        self._kernel_kills = KernelKills()
         self._ending = False
         self._children_ended = False
         self._idle_since = time.monotonic()
@@ -123,6 +125,12 @@ class Host:
         return {"hello": self._origin.pid, "running": list(self._attempts)}
 
     def _take(self, connection: Connection, message: dict[str, Any]) -> None:
+        try:
+            self._do(connection, message)
+        except Exception:  # a fault in one request must not keep another from being heard
+            traceback.print_exc()
+
+    def _do(self, connection: Connection, message: dict[str, Any]) -> None:
         if "launch" in message:
             self._launch(connection, message["launch"])
         elif "cancel" in message:
@@ -146,8 +154,10 @@ class Host:
                 self._servers.send(connection, told)
                 return
             attempt = self._fork(request)
-        except OSError as error:
-            self._servers.send(connection, {"failed": attempt_id, "why": str(error)})
+        except Exception as error:
+            if not isinstance(error, OSError):
+                traceback.print_exc()
+            self._servers.send(connection, {"failed": attempt_id, "why": str(error) or type(error).__name__})
             return
         self._servers.send(connection, {"started": attempt_id, "started_ms": attempt.started_ms}, later=True)
 
@@ -160,7 +170,7 @@ class Host:
         except OSError:
             attempt.give_up()
             raise
-        attempt.began(pid, read)
+        attempt.began(pid, read, self._kernel_kills.so_far())
         self._attempts[attempt.id] = attempt
         self._by_pid[pid] = attempt
         self._selector.register(read, selectors.EVENT_READ, _when_ready(lambda: self._read_log(attempt)))
@@ -186,7 +196,7 @@ class Host:
                 return
             attempt = self._by_pid.pop(pid, None)
             if attempt is not None:
-                attempt.exited(status, usage, self._was_machine_oom(status))
+                attempt.exited(status, usage, self._was_machine_oom(attempt, status))
             elif not self._forks.has_ended(pid):
                 self._orphan_ended(usage)
 
@@ -197,12 +207,12 @@ class Host:
         for attempt in clearing:
             attempt.due = time.monotonic()
 
-    def _was_machine_oom(self, status: int) -> bool:
+    def _was_machine_oom(self, attempt: Attempt, status: int) -> bool:
         """Was SIGKILL the kernel's own, for want of memory somewhere on this machine?"""
-        if not (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL):
+        if os.waitstatus_to_exitcode(status) not in (-signal.SIGKILL, _SHELL_SAYS_KILLED):
             return False
-        before, self._oom_kills = self._oom_kills, _oom_kills()
-        return self._oom_kills > before
+        explained = sum(each.own_oom_kills() for each in self._attempts.values())
+        return self._kernel_kills.claim(attempt.kernel_kills_before, explained)
 
     def _look_at_due(self) -> None:
         now = time.monotonic()
@@ -221,6 +231,7 @@ class Host:
             if over:
                 self._close_pipe(attempt)
                 del self._attempts[attempt.id]
+                self._kernel_kills.explain(attempt.killed_for_memory)
                 self._idle_since = now
                 self._servers.tell({"ended": attempt.id, "outcome": attempt.outcome})
 
@@ -257,17 +268,6 @@ def _make_places(directory: str) -> bool:
 
 def _when_ready(work: Callable[[], None]) -> Ready:
     return lambda _mask: work()
-
-
-def _oom_kills() -> int:
-    try:
-        with open("/proc/vmstat") as file:
-            for line in file:
-                if line.startswith("oom_kill "):
-                    return int(line.split()[1])
-    except (OSError, ValueError):
-        pass
-    return 0
 
 
 def main(folder: str, name: str, ready: int) -> int:

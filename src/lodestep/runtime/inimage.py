@@ -2,12 +2,12 @@
 
 `kfp component build` writes that file into the folder of the components. An image is never pulled here; what stands in
 for it is a virtual environment, so the file is looked for in it and in the folder that it lies in, which is the project
-mostly.
+mostly. An environment of packages lies on another one, which stands in for the image.
 """
 
 from __future__ import annotations
 
-import configparser
+import json
 import os
 import sys
 
@@ -21,7 +21,8 @@ class NotHere(Exception):
 
 def find(function: str) -> str:
     """The path of the file that holds a component's function. Raises `NotHere` in words."""
-    folders = [os.getcwd(), sys.prefix, os.path.dirname(sys.prefix)]
+    prefix = _prefix()
+    folders = [os.getcwd(), prefix, os.path.dirname(prefix)]
     for folder in folders:
         path = _named(folder, function)
         if path:
@@ -33,7 +34,18 @@ def find(function: str) -> str:
     )
 
 
+def _prefix() -> str:
+    """The folder of the environment that stands in for the image."""
+    try:
+        with open(os.path.join(sys.prefix, "lodestep.json"), encoding="utf-8") as file:
+            return os.path.dirname(os.path.dirname(json.load(file)["base"]))
+    except (OSError, ValueError, LookupError, TypeError):  # this one
+        return sys.prefix
+
+
 def _named(folder: str, function: str) -> str:
+    import configparser  # late: hardly any host needs it
+
     parser = configparser.ConfigParser()
     parser.optionxform = str  # pyright: ignore[reportAttributeAccessIssue] - names keep their case
     try:

@@ -23,6 +23,7 @@ _TIMES = ".times"
 _HEAD_TIMES_BYTES = 256 * 1024
 _TAIL_TIMES_BYTES = 128 * 1024
 _LINE_BYTES = 20  # of a times file, about
+_LEAST_SEGMENT = 1024  # smaller ones would be many files
 
 
 class LogWriter:
@@ -30,7 +31,7 @@ class LogWriter:
 
     def __init__(self, directory: str, cap: int) -> None:
         self._directory = directory
-        self._segment = max(cap // 4, 1)
+        self._segment = max(cap // 4, _LEAST_SEGMENT)
         self._head_cap = 2 * self._segment
         self._piece: _OpenPiece | None = None
         self.total = 0
@@ -152,7 +153,7 @@ def read(directory: str, offset: int, limit: int) -> tuple[bytes, int]:
 
     Where the middle was left out, a line says so in its place. Nothing and the same offset: there is no more now.
     """
-    start, data = _chunk(directory, offset, limit)
+    start, data, _ = _chunk(directory, offset, limit)
     gap = b"\n" + _left_out(start - offset) + b"\n" if start > offset else b""
     return gap + data, start + len(data)
 
@@ -160,10 +161,11 @@ def read(directory: str, offset: int, limit: int) -> tuple[bytes, int]:
 def lines(directory: str, offset: int, limit: int) -> tuple[list[Line], int]:
     """The whole lines among up to `limit` bytes from `offset` on, and the offset to go on with.
 
-    A line longer than `limit` comes in parts; the last one comes without its end once the attempt is over.
+    A line longer than `limit` comes in parts; one whose end was left out, or never came, as far as it goes.
     """
     complete = is_complete(directory)  # asked before reading: what is written after that is not missed
-    start, data = _chunk(directory, offset, limit)
+    start, data, is_cut = _chunk(directory, offset, limit)
+    is_end = is_cut or (complete and len(data) < limit)
     found: list[Line] = []
     times = _Times(directory)
     if start > offset:
@@ -174,7 +176,7 @@ def lines(directory: str, offset: int, limit: int) -> tuple[list[Line], int]:
     for text in parts:
         found.append(Line(at, times.at(at), text))
         at += len(text) + 1
-    if rest and (complete or len(rest) >= limit):
+    if rest and (is_end or len(rest) >= limit):
         found.append(Line(at, times.at(at), rest))
         at += len(rest)
     return found, at
@@ -232,8 +234,9 @@ def _left_out(count: int) -> bytes:
     return b"... %d bytes left out ..." % count
 
 
-def _chunk(directory: str, offset: int, limit: int) -> tuple[int, bytes]:
-    """Up to `limit` bytes in a row, and where they begin: at `offset`, or after what was left out there."""
+def _chunk(directory: str, offset: int, limit: int) -> tuple[int, bytes, bool]:
+    """Up to `limit` bytes in a row, where they begin (at `offset`, or after what was left out there), and whether what
+    follows them was left out."""
     data = b""
     start = offset
     for piece in _pieces(directory):
@@ -241,7 +244,7 @@ def _chunk(directory: str, offset: int, limit: int) -> tuple[int, bytes]:
             continue
         if start + len(data) < piece.start:
             if data:
-                break
+                return start, data, True
             start = piece.start
         try:
             with open(piece.path, "rb") as file:
@@ -249,11 +252,11 @@ def _chunk(directory: str, offset: int, limit: int) -> tuple[int, bytes]:
                 data += file.read(limit - len(data))
         except FileNotFoundError:  # it fell out of the middle just now
             if data:
-                break
+                return start, data, True
             return _chunk(directory, offset, limit)
         if len(data) >= limit:
             break
-    return start, data
+    return start, data, False
 
 
 def _pieces(directory: str) -> list[_Piece]:

@@ -25,15 +25,14 @@ _COMMANDS = (["python3", "-m", "pip", "install"], ["python", "-m", "pip", "insta
 
 # Options without a value that say nothing where the environment is new and there is nobody to talk to.
 _IDLE = frozenset(
-    """
-    --quiet -q -qq -qqq --no-warn-script-location --disable-pip-version-check --user --no-user --upgrade -U
-    --no-cache-dir --no-input --break-system-packages --force-reinstall --ignore-installed -I --no-clean
-    --no-warn-conflicts --prefer-binary --verbose -v
-    """.split()
+    ("--quiet", "-q", "-qq", "-qqq", "--verbose", "-v", "--no-input", "--upgrade", "-U", "--user", "--no-user")
+).union(
+    ("--no-warn-script-location", "--no-warn-conflicts", "--disable-pip-version-check", "--break-system-packages"),
+    ("--force-reinstall", "--ignore-installed", "-I", "--prefer-binary", "--no-cache-dir"),
 )
 _IDLE_WITH_VALUE = frozenset(
-    "--progress-bar --root-user-action --timeout --default-timeout --retries --upgrade-strategy --cache-dir".split()
-)
+    ("--progress-bar", "--root-user-action", "--timeout", "--default-timeout", "--retries", "--cache-dir")
+).union(("--upgrade-strategy",))
 _FLAGS = frozenset(["--pre", "--no-deps", "--no-build-isolation", "--no-index"])
 _WITH_VALUE = {
     "--find-links": "--find-links",

@@ -26,14 +26,14 @@ from .outcome import ERROR, write_json
 
 _MODULE = "ephemeral_component"
 # Most of what components import first, so that each step does not pay for it anew.
-_WARM = "collections csv dataclasses datetime decimal glob inspect math pathlib random shutil string subprocess tempfile"
+_WARM = ("csv", "dataclasses", "datetime", "decimal", "glob", "inspect", "pathlib", "random", "shutil", "tempfile")
 _NOT_HERE = 126
 
 
 def warm() -> None:
     """Import what every step needs, once, before the first fork."""
     sdk.warm()
-    for name in _WARM.split():
+    for name in _WARM:
         importlib.import_module(name)
 
 
@@ -45,11 +45,10 @@ def run(step: dict[str, Any]) -> int:
     except SystemExit as error:
         return _exit_code(error)
     except inimage.NotHere as error:
-        _say(str(error))
-        write_json(step["directory"], ERROR, {"type": "CannotRun", "message": str(error), "traceback": ""})
+        _tell(step, {"type": "CannotRun", "message": str(error), "traceback": ""})
         return _NOT_HERE
     except BaseException as error:
-        _report(step, error, path)
+        _tell(step, blame.tell(error, path, component=step["function"]))
         return 1
     finally:
         _leave()
@@ -95,7 +94,8 @@ def _load(source: str, path: str) -> types.ModuleType:
     sys.path.insert(0, os.path.dirname(path))
     sys.argv = [path]
     linecache.cache[path] = (len(source), None, source.splitlines(True), path)
-    exec(compile(source, path, "exec"), module.__dict__)
+    # Not by this module's own __future__ imports: they would make texts of the component's annotations.
+    exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)
     return module
 
 
@@ -119,9 +119,8 @@ def _exit_code(error: SystemExit) -> int:
     return 1
 
 
-def _report(step: dict[str, Any], error: BaseException, path: str) -> None:
-    told = blame.tell(error, path, component=step["function"])
-    _say(told["traceback"])
+def _tell(step: dict[str, Any], told: dict[str, str]) -> None:
+    _say(told["traceback"] or told["message"])
     try:
         write_json(step["directory"], ERROR, told)
     except (OSError, ValueError):  # no room, or a text that is none
@@ -142,8 +141,8 @@ def _leave() -> None:
     try:
         threading = sys.modules.get("threading")
         if threading is not None:
-            threading._shutdown()  # noqa: SLF001  # there is no public name for it
-        atexit._run_exitfuncs()
+            threading._shutdown()  # neither has a public name
+        atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage]
     except BaseException:
         traceback.print_exc()
     _flush()

@@ -14,7 +14,8 @@ import signal
 import time
 from collections.abc import Iterable
 
-MARKER = "LODESTEP_ATTEMPT"
+MARKER = "LODESTEP_FOLDER"  # in the environment of a step: the folder of its attempt
+_QUIET = 2
 
 
 def boot_id() -> str:
@@ -103,14 +104,17 @@ def everyone() -> list[int]:
 
 
 class Traces:
-    """By what a process of an attempt is told whose step host is dead. Empty or -1: not known."""
+    """By what a process of an attempt is told whose step host is dead. Empty or -1: not known.
 
-    def __init__(self, attempt_id: str, directory: str, pid: int = -1, started: int = -1, log_pipe: str = "") -> None:
+    An attempt is known by its folder, not by its id: a copy of a home has the same ids, and is another home.
+    """
+
+    def __init__(self, directory: str, pid: int = -1, started: int = -1, log_pipe: str = "") -> None:
         self.directory = directory
         self.pid = pid
         self.started = started
         self.log_pipe = log_pipe
-        self._mark = ("%s=%s" % (MARKER, attempt_id)).encode()
+        self._mark = os.fsencode("%s=%s" % (MARKER, directory))
 
     def fit(self, pid: int, seen: Stat) -> bool:
         if pid == self.pid and seen.started == self.started:
@@ -119,7 +123,10 @@ class Traces:
             return True
         # Of a process whose first thread has ended, only the other threads still show something.
         shown = ["/proc/%d/task/%s" % (pid, name) for name in _list("/proc/%d/task" % pid)][:2]
-        return any(self._fit_shown(folder) for folder in shown)
+        if any(self._fit_shown(folder) for folder in shown):
+            return True
+        # One that is just ending shows nothing any more, and may still hold what it had open. It is waited for.
+        return bool(shown) and all(map(_has_left, shown))
 
     def _fit_shown(self, folder: str) -> bool:
         if self._mark in _read(folder + "/environ").split(b"\0"):
@@ -133,13 +140,14 @@ class Traces:
 def of_attempt(traces: Traces) -> set[int]:
     """Living processes that can be told to belong to an attempt. Nothing only when surely none is there.
 
-    Processes come and go while one looks: so it is looked again until no new one has come.
+    Processes come and go while one looks: so it is looked again until no new one has come. Twice, because a list that
+    is read from low ids to high ones misses a process whose id has just begun anew from the low end.
     """
     known: set[int] = set()
-    while True:
+    quiet = 0
+    while quiet < _QUIET:
         fresh = set(everyone()) - known
-        if not fresh:
-            return set()
+        quiet = 0 if fresh else quiet + 1
         known |= fresh
         found: set[int] = set()
         for pid in fresh:
@@ -149,6 +157,7 @@ def of_attempt(traces: Traces) -> set[int]:
         found = alive(found)
         if found:
             return found
+    return set()
 
 
 def _list(path: str) -> list[str]:
@@ -173,6 +182,17 @@ def _read(path: str) -> bytes:
     finally:
         os.close(descriptor)
     return data
+
+
+def _has_left(folder: str) -> bool:
+    """Has a thread no folder any more, on its way to its end?"""
+    try:
+        os.readlink(folder + "/cwd")
+    except PermissionError:  # somebody else's
+        return False
+    except OSError:
+        return True
+    return False
 
 
 def _link(path: str) -> str:

@@ -20,6 +20,8 @@ from lodestep.spec.validate_dag import dag_problems
 from lodestep.spec.walk import ComponentAt, components, executor_of, key
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
+_NO_FILE = re.compile(r"\.{0,2}|.*[/\x00-\x1f\x7f\ud800-\udfff].*", re.DOTALL)
+_FILE_BYTES = 255
 _SCHEMA_VERSION = re.compile(r"2\.[01]\.[0-9]+")
 _SHOWN = 20
 _MANY = 10**12
@@ -93,6 +95,7 @@ def _header(spec: PipelineSpec) -> Iterator[Problem]:
 def _component(spec: PipelineSpec, found: ComponentAt) -> Iterator[Problem]:
     component, place = found.component, found.place
     yield from _artifact_types(component, place)
+    yield from _file_names(component, place)
     if component.dag is not None:
         if component.executor_label is not None:
             yield Problem(place, "has both dag and executorLabel: expected one")
@@ -113,6 +116,20 @@ def _artifact_types(component: ComponentSpec, place: str) -> Iterator[Problem]:
         for name, artifact in artifacts.items():
             if artifact.artifact_type.schema_uri:
                 yield _schema_uri(f"{place}.{side}.artifacts{key(name)}.artifactType")
+
+
+def _file_names(component: ComponentSpec, place: str) -> Iterator[Problem]:
+    """Tasks and outputs have files and folders of their names: a name must be one, not a path to elsewhere."""
+    outputs = component.output_definitions
+    named = [
+        *((f"{place}.outputDefinitions.parameters", name) for name in outputs.parameters),
+        *((f"{place}.outputDefinitions.artifacts", name) for name in outputs.artifacts),
+        *((f"{place}.dag.tasks", name) for name in (component.dag.tasks if component.dag else ())),
+    ]
+    for where, name in named:
+        if _NO_FILE.fullmatch(name) or len(name.encode()) > _FILE_BYTES:
+            message = f"{name[:80]!r} cannot be the name of a file: expected at most {_FILE_BYTES} bytes without '/'"
+            yield Problem(f"{where}{key(name[:80])}", message)
 
 
 def _schema_uri(place: str) -> Problem:

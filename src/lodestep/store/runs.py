@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from lodestep.core.model import Failure, Moment
@@ -20,13 +21,21 @@ _ENDED = ", ".join(f"'{state}'" for state in sorted(RUN_TERMINAL))
 _BY_ID = f"SELECT {_RUN.select} FROM run WHERE id = :id"
 _BY_ID_WITH_SPEC = f"SELECT {_RUN.select}, spec.canonical FROM run {_WITH_SPEC} WHERE id = :id"
 _STATE = "SELECT state FROM run WHERE id = :id"
-_OPEN = """
-    SELECT id FROM run WHERE state IN ('PENDING', 'RUNNING', 'CANCELING', 'PAUSED')
+# All states but those of the end: what no state is, is no end. As ranges, which the index answers.
+_BETWEEN = " OR ".join(
+    f"(state > '{before}' AND state < '{after}')" for before, after in pairwise(sorted(RUN_TERMINAL))
+)
+_OPEN = f"""
+    SELECT id FROM run WHERE state < '{min(RUN_TERMINAL)}' OR {_BETWEEN} OR state > '{max(RUN_TERMINAL)}'
     ORDER BY created_ms, id
 """
 _SET_STATE = """
     UPDATE run SET state = :state, failure = :failure, generation = :generation, history = :history,
         started_ms = :started_ms, ended_ms = :ended_ms, rev = :rev
+    WHERE id = :id
+"""
+_PARK = """
+    UPDATE run SET state = :state, failure = :failure, history = :history, ended_ms = :ended_ms, rev = :rev
     WHERE id = :id
 """
 _SET_STORAGE_STATE = "UPDATE run SET storage_state = :storage_state, rev = :rev WHERE id = :id"
@@ -147,6 +156,21 @@ def update_state(
     }
     if conn.execute(_SET_STATE, given).rowcount == 0:
         raise NotFound(f"run {run_id!r} does not exist")
+    return rev
+
+
+def park(conn: Connection, run_id: str, *, state: str, failure: bytes, history: bytes, ended_ms: int) -> int:
+    """End a run whose row may be damaged: what is not said here stays as it is. Returns the new revision."""
+    rev = revisions.following(conn)
+    given = {
+        "id": run_id,
+        "state": state,
+        "failure": failure,
+        "history": history,
+        "ended_ms": ended_ms,
+        "rev": rev,
+    }
+    conn.execute(_PARK, given)
     return rev
 
 

@@ -159,7 +159,7 @@ class RunnerSuite:
                 seen = log_of(spec)
                 assert "GIVEN=one\ntwo\n" in seen
                 assert "PASSWORD=opensesame" in seen
-                assert f"LODESTEP_ATTEMPT={spec.attempt_id}" in seen
+                assert f"LODESTEP_ATTEMPT={spec.attempt_id}\n" in seen
                 assert "hidden" not in seen
                 kept = files_of(spec)
                 assert "started.json" in kept

@@ -1,7 +1,14 @@
 """Process runners for tests, and Python steps in the form in which a compiler writes them."""
 
+import contextlib
+import functools
 import json
+import os
 import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +74,47 @@ def mutated_runtime(folder: Path, file: str, old: str, new: str) -> Path:
     assert text.count(old) == 1, f"{file} has changed: the mutant no longer fits"
     (copy / file).write_text(text.replace(old, new))
     return copy / "__main__.py"
+
+
+# as another user
+
+_REPOSITORY = Path(__file__).parents[3]
+_AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+
+
+@functools.cache
+def ordinary_user() -> tuple[str, ...]:
+    """How root starts this interpreter's version as somebody else; nothing where that cannot be."""
+    if os.geteuid() != 0 or not shutil.which(_AS_NOBODY[0]):
+        return ()
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    for python in (sys.executable, f"/usr/bin/{version}"):
+        # It must be able to start itself again, as it does for step hosts.
+        again = "import subprocess, sys, lodestep.runners.process; subprocess.check_call([sys.executable, '-c', ''])"
+        starts = [*_AS_NOBODY, python, "-c", again]
+        if subprocess.run(starts, env=_environment(), cwd=_REPOSITORY, capture_output=True).returncode == 0:
+            return (*_AS_NOBODY, python)
+    return ()
+
+
+def module(name: str, *arguments: str, as_other: bool = False) -> bytes:
+    """What a module of the tests prints that is run as a program."""
+    start = ordinary_user() if as_other else (sys.executable,)
+    command = [*start, "-m", name, *arguments]
+    ran = subprocess.run(command, env=_environment(), cwd=_REPOSITORY, capture_output=True, timeout=3600)
+    assert ran.returncode == 0, ran.stderr.decode()
+    return ran.stdout
+
+
+@contextlib.contextmanager
+def in_open_folder() -> Generator[Path]:
+    """A folder that anybody can write to: those of pytest are for their owner alone."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        yield folder
+
+
+def _environment() -> dict[str, str]:
+    folders = [str(_REPOSITORY / "src"), *(folder for folder in sys.path if folder)]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(folders), "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/nowhere"}

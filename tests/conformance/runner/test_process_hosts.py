@@ -42,7 +42,7 @@ def test_host_ends_when_nobody_needs_it(tmp_path: Path) -> None:
 
 
 def own_groups() -> list[str]:
-    roots = [point for _, point, _ in cgroups._mounts()]
+    roots = [point for _, point, _ in cgroups.hierarchies()]
     return [folder for root in roots for folder, _, _ in os.walk(root) if "/lodestep-" in folder]
 
 
@@ -254,9 +254,11 @@ def test_host_keeps_no_descriptors_and_no_groups(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+_BEGINS = "attempt.began(pid, read, self._kernel_kills.so_far())"
 FAULTS = {
     "dies as it is told to launch": ("host.py", "            attempt = self._fork(request)", "            os._exit(1)"),
-    "dies right after the fork": ("host.py", "        attempt.began(pid, read)", "        os._exit(1)"),
+    "dies right after the fork": ("host.py", _BEGINS, "os._exit(1)"),
+    "has a fault": ("host.py", _BEGINS, "raise RuntimeError('on purpose')"),
 }
 
 
@@ -321,5 +323,26 @@ def test_steps_of_other_interpreters(tmp_path: Path, version: str) -> None:
             outcome = await rig.run(rig.with_parameters(spec, Output=INTEGER))
             assert outcome.outputs.parameters == {"Output": 100 + int(version.partition(".")[2])}
             assert log_of(spec).strip() == str(environment)
+
+    asyncio.run(story())
+
+
+def test_copy_of_a_home_spares_the_attempts_of_the_first(tmp_path: Path) -> None:
+    """A backup that is opened beside the living home has the same attempts, and none of their processes."""
+
+    async def story() -> None:
+        async with RunnerRig(process_runner, tmp_path / "home") as rig:
+            post = Signpost(tmp_path / "post")
+            spec = rig.shell(f"exec 9> '{post.path}'; echo here >&9; sleep 1000")
+            await rig.runner.launch(spec)
+            await post.says("here")
+            skip = shutil.ignore_patterns("*.sock")
+            await asyncio.to_thread(shutil.copytree, tmp_path / "home", tmp_path / "copy", ignore=skip)
+            async with RunnerRig(process_runner, tmp_path / "copy") as other:
+                copied = other.shell("sleep 1000", name=spec.attempt_id)
+                await other.runner.adopt([copied])
+                assert (await other.ended(spec.attempt_id)).state is AttemptStatus.LOST
+            assert post.is_held()
+            post.close()
 
     asyncio.run(story())

@@ -3,19 +3,15 @@
 import asyncio
 import os
 import resource
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from lodestep.core.launch import LaunchSpec
-from lodestep.core.model import FailureKind
 from lodestep.core.states import AttemptStatus
 from lodestep.runners import hostlink
 from lodestep.runtime import cgroups, logfile
 from lodestep.testing.runner_rig import RunnerRig
-from lodestep.testing.runner_suite import failure_of
 from tests.conformance.runner.made import host_pids, mutated_runtime, process_runner
 
 MIB = 1 << 20
@@ -36,23 +32,43 @@ def kept_bytes(spec: LaunchSpec) -> int:
     return sum(path.stat().st_size for path in Path(spec.directory).glob("log*"))
 
 
+FACTOR = 10 if os.environ.get("LODESTEP_TIER") == "r" else 1
+_LINE = "x" * 79
 NOISE = {
-    "full speed": "head -c 300000000 /dev/zero | tr '\\0' x | fold -w 80",
-    "one line": "head -c 200000000 /dev/zero | tr '\\0' x",
-    "binary": "head -c 100000000 /dev/urandom",
+    "full speed": f"yes {_LINE} | head -c {FACTOR * 1_000_000_000}",
+    "one line": f"head -c {FACTOR * 400_000_000} /dev/zero | tr '\\0' x",
+    "binary": f"head -c {FACTOR * 100_000_000} /dev/urandom",
 }
 
 
 async def noise(home: Path, scripts: list[str]) -> tuple[list[int], int]:
-    """Bytes kept on disk of each script's log, and by how much the host has grown at most."""
+    """Bytes kept on disk of each script's log, and by how much the host or this process has grown at most."""
     async with RunnerRig(process_runner, home) as rig:
         await rig.run(rig.shell("true"))
         (host,) = host_pids(home)
-        before = rss_bytes(host)
+        both = (host, os.getpid())
+        before = [_forget_peak(pid) for pid in both]
         specs = [rig.shell(script, log_bytes=CAP) for script in scripts]
         outcomes = await asyncio.gather(*map(rig.run, specs))
         assert {outcome.state for outcome in outcomes} == {AttemptStatus.SUCCEEDED}
-        return [kept_bytes(spec) for spec in specs], peak_rss_bytes(host) - before
+        for spec in specs:
+            _read_all(spec)
+        grown = max(peak_rss_bytes(pid) - was for pid, was in zip(both, before, strict=True))
+        return [kept_bytes(spec) for spec in specs], grown
+
+
+def _forget_peak(pid: int) -> int:
+    """What a process takes now, from which its peak is counted anew."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+    return rss_bytes(pid)
+
+
+def _read_all(spec: LaunchSpec) -> None:
+    """As somebody who looks at the whole log."""
+    offset, more = 0, True
+    while more:
+        lines, after = logfile.lines(spec.directory, offset, 256 * 1024)
+        more, offset = bool(lines), after
 
 
 @pytest.mark.parametrize("kind", NOISE)
@@ -63,7 +79,9 @@ def test_log_of_any_kind_is_bounded(tmp_path: Path, kind: str) -> None:
 
 
 def test_eight_noisy_steps(tmp_path: Path) -> None:
-    kept, grown = asyncio.run(noise(tmp_path, ["yes some short line | head -n 2000000"] * 8))
+    """Together more than a million lines a second."""
+    lines = FACTOR * 2_000_000
+    kept, grown = asyncio.run(noise(tmp_path, [f"yes some short line | head -n {lines}"] * 8))
     assert max(kept) <= CAP + MIB
     assert grown <= 32 * MIB
 
@@ -71,8 +89,16 @@ def test_eight_noisy_steps(tmp_path: Path) -> None:
 def test_rig_sees_an_unbounded_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mutant = ("attempt.py", 'request.get("log_bytes") or 1 << 26', "1 << 40")
     monkeypatch.setattr(hostlink, "_ENTRY", mutated_runtime(tmp_path, *mutant))
-    kept, _ = asyncio.run(noise(tmp_path / "home", ["yes | head -c 20000000"]))
+    kept, _ = asyncio.run(noise(tmp_path / "home", [f"yes {_LINE} | head -c 20000000"]))
     assert kept[0] > CAP + MIB
+
+
+def test_rig_sees_a_host_that_keeps_what_it_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = "self._log.write(data, now_ms())"
+    mutant = ("attempt.py", write, f"{write}; self.__dict__.setdefault('kept', []).append(data)")
+    monkeypatch.setattr(hostlink, "_ENTRY", mutated_runtime(tmp_path, *mutant))
+    _, grown = asyncio.run(noise(tmp_path / "home", ["yes | head -c 60000000"]))
+    assert grown > 32 * MIB
 
 
 def test_lines_have_their_times(tmp_path: Path) -> None:
@@ -83,29 +109,6 @@ def test_lines_have_their_times(tmp_path: Path) -> None:
             lines, _ = logfile.lines(spec.directory, 0, MIB)
             assert [line.text for line in lines] == [b"one", b"two", b"three"]
             assert outcome.started_ms <= lines[0].at_ms <= lines[1].at_ms - 250 <= outcome.ended_ms - 250
-
-    asyncio.run(story())
-
-
-@pytest.mark.root
-def test_ten_hungry_steps_are_named(tmp_path: Path) -> None:
-    async def story() -> None:
-        async with RunnerRig(process_runner, tmp_path) as rig:
-            await rig.run(rig.shell("true"))
-            probe = rig.memory_limited(rig.shell("cat /proc/self/cgroup"), 64 * MIB)
-            await rig.run(probe)
-            if not any("lodestep-" in line and probe.attempt_id in line for line in _log(probe).splitlines()):
-                pytest.skip("no memory control group can be made here")
-            hungry = "import os; os.write(1, b'x'); x = b'x' * (500 << 20)"
-            specs = [rig.memory_limited(rig.spec(sys.executable, "-c", hungry), 64 * MIB) for _ in range(10)]
-            begun = time.monotonic()
-            for outcome in await asyncio.gather(*map(rig.run, specs)):
-                failure = failure_of(outcome)
-                assert failure.kind is FailureKind.OUT_OF_MEMORY
-                assert failure.message.startswith("ran out of memory: limit 64 MiB, peak 6")
-            assert time.monotonic() - begun < 20
-            # The host, and a step beside, are not the victims.
-            assert (await rig.run(rig.shell("true"))).state is AttemptStatus.SUCCEEDED
 
     asyncio.run(story())
 
@@ -127,7 +130,7 @@ def test_fork_bomb_does_not_reach_the_machine(tmp_path: Path) -> None:
 
     async def story() -> None:
         async with RunnerRig(process_runner, tmp_path / "home") as rig:
-            bomb = rig.shell("for i in $(seq 200); do sleep 1000 & done; exit 0")
+            bomb = rig.shell("for i in $(seq 200); do sleep 1000 & done; exit 0", image="debian:12")
             outcome = await rig.run(bomb)
             assert outcome.state is AttemptStatus.FAILED
             assert (await rig.run(rig.shell("true"))).state is AttemptStatus.SUCCEEDED
@@ -139,19 +142,19 @@ def test_fork_bomb_does_not_reach_the_machine(tmp_path: Path) -> None:
 
 
 def cgroups_count_processes() -> bool:
-    return any("pids" in options and os.access(point, os.W_OK) for _, point, options in cgroups._mounts())
+    return any("pids" in options and os.access(point, os.W_OK) for _, point, options in cgroups.hierarchies())
 
 
 def test_large_outputs_do_not_grow_the_server(tmp_path: Path) -> None:
-    """A sparse file of 2 GiB, and a folder of 20,000 files."""
+    """A sparse file of 1 GiB, and a folder of 5,000 files."""
 
     async def story() -> int:
         async with RunnerRig(process_runner, tmp_path) as rig:
             before = rss_bytes(os.getpid())
-            sparse = rig.shell(f"truncate -s 2G '{tmp_path}/artifacts/sparse/data'", name="sparse")
+            sparse = rig.shell(f"truncate -s 1G '{tmp_path}/artifacts/sparse/data'", name="sparse")
             folder = f"{tmp_path}/artifacts/folder/data"
-            many = rig.shell(f"mkdir '{folder}' && cd '{folder}' && seq 20000 | split -l 1 -a 5", name="folder")
-            for spec, size in ((sparse, 2 << 30), (many, len("".join(f"{n}\n" for n in range(1, 20001))))):
+            many = rig.shell(f"mkdir '{folder}' && cd '{folder}' && seq 5000 | split -l 1 -a 5", name="folder")
+            for spec, size in ((sparse, 1 << 30), (many, len("".join(f"{n}\n" for n in range(1, 5001))))):
                 spec, _ = rig.with_artifact(spec)
                 (artifact,) = (await rig.run(spec)).outputs.artifacts["data"]
                 assert artifact.size == size

@@ -76,6 +76,34 @@ return 1"""
     assert place == f"{tmp_path}/runs/run/step/work True True"
 
 
+def test_signals_are_as_a_program_expects_them(tmp_path: Path) -> None:
+    """Nothing is blocked. Python ignores two, so that it can raise; other programs have every default."""
+    body = """import os
+read, write = os.pipe()
+os.close(read)
+try:
+    os.write(write, b'x')
+except BrokenPipeError:
+    print('raised')
+print(open('/proc/self/status').read())
+return 1"""
+    _, log = run_python(tmp_path, body)
+    assert log.startswith("raised\n")
+    own = log.rpartition("Name:")[2]
+    assert "SigBlk:\t0000000000000000" in own
+    assert "SigIgn:\t0000000001001000" in own  # SIGPIPE and SIGXFSZ
+    assert "SigCgt:\t0000000000000002" in own  # SIGINT, which raises
+
+    async def story() -> None:
+        async with RunnerRig(process_runner, tmp_path / "other") as rig:
+            for _ in range(2):  # forked for, and by the spare
+                spec = rig.spec("grep", "-E", "Sig(Blk|Ign)", "/proc/self/status")
+                await rig.run(spec)
+                assert log_of(spec).split()[1::2] == ["0" * 16] * 2
+
+    asyncio.run(story())
+
+
 def test_two_steps_share_nothing(tmp_path: Path) -> None:
     source = "def f(a: int) -> int:\n    import random, sys\n    sys.spoiled = getattr(sys, 'spoiled', 0) + 1\n"
     source += "    print(random.random())\n    return sys.spoiled\n"

@@ -3,71 +3,42 @@
 import asyncio
 import os
 import signal
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from lodestep.core.model import FailureKind
 from lodestep.core.states import AttemptStatus
 from lodestep.runners import hostlink, lost
 from lodestep.runtime import reap
 from lodestep.testing import runner_rig
 from lodestep.testing.runner_rig import RunnerRig, Signpost
-from tests.conformance.runner import hostile
-from tests.conformance.runner.made import host_pids, mutated_runtime, process_runner
+from tests.conformance.runner.made import (
+    host_pids,
+    in_open_folder,
+    module,
+    mutated_runtime,
+    ordinary_user,
+    process_runner,
+)
+from tests.conformance.runner.trees import HOWS, KINDS, end_of, survivors
 
-GRACE_S = 0.3
-SCRIPT = str(Path(hostile.__file__))
-KINDS = [work.__name__ for work in hostile.KINDS]
-
-
-async def end_of(rig: RunnerRig, kind: str, how: str, post: Signpost) -> tuple[AttemptStatus, float]:
-    """Start a hostile tree and end it. How it ended, and how long that took."""
-    mode = "end" if how == "end" else "stay"
-    timeout_s = 0.8 if how == "timeout" else 0.0
-    command = [sys.executable, "-I", SCRIPT, kind, mode, str(post.path)]
-    spec = rig.spec(*command, timeout_s=timeout_s, grace_s=GRACE_S)
-    await rig.runner.launch(spec)
-    await post.says("up")
-    begun = time.monotonic()
-    if how == "cancel":
-        await rig.runner.cancel(spec.attempt_id, GRACE_S)
-    elif how == "kill host":
-        (host,) = host_pids(rig.home)
-        os.kill(host, signal.SIGKILL)
-    outcome = await rig.ended(spec.attempt_id)
-    if how == "timeout":
-        assert outcome.failure is not None
-        assert outcome.failure.kind is FailureKind.TIMEOUT
-    return outcome.state, time.monotonic() - begun
+REPEATS = 11 if os.environ.get("LODESTEP_TIER") == "r" else 1
 
 
-async def survivors(home: Path, kind: str, how: str) -> bool:
-    """Is anything alive at the moment in which the end is reported?"""
-    async with RunnerRig(process_runner, home) as rig:
-        post = Signpost(home / "post")
-        try:
-            state, took_s = await end_of(rig, kind, how, post)
-            alive = post.is_held()
-        finally:
-            post.close()
-        expected = {
-            "cancel": AttemptStatus.CANCELED,
-            "timeout": AttemptStatus.FAILED,
-            "end": AttemptStatus.SUCCEEDED,
-            "kill host": AttemptStatus.LOST,
-        }
-        assert state is expected[how]
-        assert took_s < 0.8 + GRACE_S + 2.0  # the promise is one second; the machine of a test may be busy
-        return alive
-
-
-@pytest.mark.parametrize("how", ["cancel", "timeout", "end", "kill host"])
+@pytest.mark.parametrize("how", HOWS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_survives(tmp_path: Path, kind: str, how: str) -> None:
-    assert not asyncio.run(survivors(tmp_path, kind, how))
+    for repeat in range(REPEATS):
+        home = tmp_path / str(repeat)
+        home.mkdir()
+        assert not asyncio.run(survivors(home, kind, how))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not ordinary_user(), reason="no other user can run this interpreter, or this is not root")
+def test_nothing_survives_of_an_ordinary_users_steps() -> None:
+    with in_open_folder() as folder:
+        assert module("tests.conformance.runner.trees", str(folder), as_other=True) == b""
 
 
 def test_neighbours_are_spared(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_other_hosts_are_refused_in_the_reference_s_words(host: bytes) -> None:
     answer = ask(host=host)
     assert (answer.status, answer.reached) == (403, False)
     assert answer.said["code"] == 7
-    assert answer.said["details"][0]["message"] == answer.said["error"]
+    assert answer.said["details"][0]["message"] == answer.said["message"]
     assert "allowed_hosts" in answer.said["hint"]
 
 

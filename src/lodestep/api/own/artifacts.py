@@ -22,6 +22,7 @@ from lodestep.store import artifacts
 from lodestep.store.db import Connection
 from lodestep.store.rows import ArtifactRow
 
+_ID = re.compile(r"[0-9A-Za-z-]+")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 # Whatever the bytes are, a browser stores them and shows nothing of them.
 _HEADERS = {"content-security-policy": "sandbox; default-src 'none'", "x-content-type-options": "nosniff"}
@@ -69,8 +70,10 @@ async def download(context: Context, request: Request) -> Response:
 def served_roots(context: Context, row: ArtifactRow) -> list[Path]:
     """The folders that are served from: the home's own, and those that the settings name."""
     home = context.settings.home_path
-    workspace = home / "runs" / row.run_id / "workspace"
-    return [home / "artifacts", home / "volumes", workspace, *map(Path, context.settings.artifact_roots)]
+    roots = [home / "artifacts", home / "volumes", *map(Path, context.settings.artifact_roots)]
+    if _ID.fullmatch(row.run_id):  # a damaged row must not name a folder of its own
+        roots.append(home / "runs" / row.run_id / "workspace")
+    return roots
 
 
 async def _existing(context: Context, artifact_id: str) -> ArtifactRow:

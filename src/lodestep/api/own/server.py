@@ -6,10 +6,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from lodestep import __version__
+from lodestep.api import new_run
 from lodestep.api.http import Context, answer, body
 from lodestep.api.inputs import PreflightIn
 from lodestep.errors import InvalidInput
-from lodestep.spec import load
 from lodestep.store import runs
 
 
@@ -31,6 +31,6 @@ async def preflight(context: Context, request: Request) -> Response:
     given = await body(request, PreflightIn)
     if given.pipeline_spec is None:
         raise InvalidInput("there is no pipeline_spec", place="body.pipelineSpec")
-    document = await asyncio.to_thread(load.from_wire, given.pipeline_spec)
+    document = await asyncio.to_thread(new_run.checked, given.pipeline_spec)
     problems = [{"task": task, "message": message} for task, message in context.engine.preflight(document)]
     return answer({"problems": problems})

@@ -1,6 +1,7 @@
 """Launch commands of Python components: those of every release are understood, and nothing else is."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,8 @@ PROGRAM = (
     "_KFP_RUNTIME=true python3 -m kfp.dsl.executor_main                         --component_module_path"
     '                         "$program_path/ephemeral_component.py"                         "$@"\n'
 )
-SOURCE = "\nimport kfp\nfrom kfp import dsl\nfrom kfp.dsl import *\nfrom typing import *\n\ndef go(a: int):\n    pass\n\n"
+HEAD = "\nimport kfp\nfrom kfp import dsl\nfrom kfp.dsl import *\nfrom typing import *\n"
+SOURCE = HEAD + "\ndef go(a: int):\n    pass\n\n"
 ARGUMENTS = ["--executor_input", "{}", "--function_to_execute", "go"]
 
 
@@ -153,7 +155,7 @@ def test_the_pattern_of_these_tests_is_understood() -> None:
         _script(PIP + "'a' > log"),
         _script(PIP + "'a' &"),
         _script(PIP + "'a'\nexport TOKEN=1\n"),
-        _script(PIP + "\"$(cat packages)\""),
+        _script(PIP + '"$(cat packages)"'),
         _script(PIP + "$PACKAGES"),
         _script(PIP + "`cat packages`"),
         _script(PIP + "*.whl"),
@@ -240,7 +242,7 @@ def test_other_commands_are_left_as_they_are(argv: list[str]) -> None:
 
 @given(st.integers(0, 7), st.sampled_from(" ;&|$`'\"\\\n#x0"), st.integers(0, 400))
 def test_a_changed_character_never_changes_what_is_installed(place: int, character: str, at: int) -> None:
-    """Put one character anywhere into the scripts: the step is the same, or it is not understood, or a package differs."""
+    """Put a character anywhere into the scripts: the step is the same, is not understood, or has another package."""
     argv = _argv(_script(PIP + "'pandas'"))
     place = (2, 5)[place % 2]
     text = argv[place]
@@ -253,6 +255,23 @@ def test_a_changed_character_never_changes_what_is_installed(place: int, charact
         assert changed == "pandas"
     elif step is not None:
         assert step.packages == ["pandas"]
+
+
+_WORD = st.one_of(st.sampled_from(["sh", "-c", "-ec", PROGRAM, SOURCE, *ARGUMENTS, _script(PIP + "'a'")]), st.text())
+
+
+@given(st.lists(_WORD, max_size=12))
+def test_any_command_has_an_answer(argv: list[str]) -> None:
+    step = recognize(argv)
+    assert step is None or (step.source == SOURCE and step.function == "go")
+
+
+def test_a_large_source_is_looked_at_in_a_moment() -> None:
+    """Embedded artifacts are megabytes of one line."""
+    argv = _argv(source=SOURCE + f"DATA = '{'QUJD' * 2_000_000}'\n")
+    start = time.process_time()
+    assert recognize(argv) is not None
+    assert time.process_time() - start < 2.0
 
 
 # the SDK

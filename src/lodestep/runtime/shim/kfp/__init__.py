@@ -2,13 +2,16 @@
 
 import importlib
 
-__version__ = "2.17.0+lodestep"
+__version__ = "2.17.0"  # the release whose run-time part this follows
 TYPE_CHECK = True
 
 
 def __getattr__(name):
-    if name in ("dsl",):
-        return importlib.import_module("kfp." + name)
-    raise AttributeError(
-        "kfp.%s is not there inside a step; if the component needs the whole SDK, add 'kfp' to packages_to_install" % name
-    )
+    """Parts of the SDK, by a name of this module: there if one is installed."""
+    if name.startswith("_"):
+        raise AttributeError("module 'kfp' has no attribute %r" % name)
+    try:
+        module = importlib.import_module("kfp." + ("client" if name == "Client" else name))
+    except ImportError as error:
+        raise AttributeError(str(error)) from None
+    return getattr(module, name) if name == "Client" else module

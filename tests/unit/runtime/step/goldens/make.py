@@ -25,7 +25,9 @@ CASES: dict[str, dict[str, Any]] = {
     "plain": {},
     "one_package": {"packages_to_install": ["pandas==2.2.0"]},
     "marker": {"packages_to_install": ["tomli>=2; python_version < '3.11'", 'six; extra == "a"']},
-    "extras": {"packages_to_install": ["dask[array,dataframe]>=2024.1,<2025", "git+https://example.org/a.git@main#egg=a"]},
+    "extras": {
+        "packages_to_install": ["dask[array,dataframe]>=2024.1,<2025", "git+https://example.org/a.git@main#egg=a"]
+    },
     "one_index": {"packages_to_install": ["pandas"], "pip_index_urls": [INDEX]},
     "two_indexes": {"packages_to_install": ["pandas"], "pip_index_urls": [INDEX, MORE]},
     "index_alone": {"pip_index_urls": [INDEX]},
@@ -35,7 +37,9 @@ CASES: dict[str, dict[str, Any]] = {
     "no_sdk_package": {"install_kfp_package": False, "packages_to_install": ["pandas"]},
     "sdk_path": {"kfp_package_path": "git+https://github.com/kubeflow/pipelines.git@1.8#subdirectory=sdk/python"},
     "sdk_path_package": {"kfp_package_path": "kfp==2.0.0", "packages_to_install": ["pandas"]},
-    "sdk_pull": {"kfp_package_path": "git+https://github.com/kubeflow/pipelines.git@refs/pull/1/merge#subdirectory=sdk/python"},
+    "sdk_pull": {
+        "kfp_package_path": "git+https://github.com/kubeflow/pipelines.git@refs/pull/1/merge#subdirectory=sdk/python"
+    },
     "user_sdk": {"packages_to_install": ["kfp==2.3.0"]},
     "user_sdk_and_more": {"packages_to_install": ["kfp", "pandas"]},
     "kubernetes": {"packages_to_install": ["kfp-kubernetes"]},

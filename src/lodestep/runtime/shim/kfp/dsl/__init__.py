@@ -1,7 +1,16 @@
-"""What a component finds under `kfp.dsl` at run time."""
+"""What a component finds under `kfp.dsl` at run time: annotations, artifacts, and placeholders as texts."""
 
 from kfp.dsl import annotations, types
-from kfp.dsl.annotations import EmbeddedInput, Input, InputPath, Output, OutputPath
+from kfp.dsl.annotations import (
+    EmbeddedAnnotation,
+    EmbeddedInput,
+    Input,
+    InputAnnotation,
+    InputPath,
+    Output,
+    OutputAnnotation,
+    OutputPath,
+)
 from kfp.dsl.constants import (
     PIPELINE_JOB_CREATE_TIME_UTC_PLACEHOLDER,
     PIPELINE_JOB_ID_PLACEHOLDER,
@@ -30,16 +39,28 @@ from kfp.dsl.types.artifact_types import (
 
 
 def run_notebook(**_):
-    raise RuntimeError("dsl.run_notebook() works in notebook components alone: use @dsl.notebook_component")
+    """Notebook components put their own function here."""
+    raise NotImplementedError("dsl.run_notebook() works in notebook components alone: use @dsl.notebook_component")
 
 
-def _kept(function=None, **_):
-    """A decorator that was left in the source: at run time the function is just itself."""
+def component(function=None, **_):
+    """A decorator that is left in the source of components in images: at run time the function is just itself."""
     return function if function is not None else lambda inner: inner
 
 
-component = pipeline = container_component = notebook_component = _kept
+pipeline = container_component = notebook_component = component
 
+
+def __getattr__(name):
+    if name.startswith("_"):
+        raise AttributeError("module 'kfp.dsl' has no attribute %r" % name)
+    raise AttributeError(
+        "kfp.dsl.%s is not there inside a step: there it has annotations, artifacts and placeholders, and no pipelines"
+        % name
+    )
+
+
+# What `from kfp.dsl import *` means, which stands at the head of every component.
 __all__ = [
     "HTML",
     "PIPELINE_JOB_CREATE_TIME_UTC_PLACEHOLDER",

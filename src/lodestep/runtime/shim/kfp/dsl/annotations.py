@@ -1,11 +1,8 @@
 """How a component says what its parameters are: `Input[Dataset]`, `OutputPath(str)` and their kin."""
 
-import sys
 import types
 import typing
-
-if sys.version_info >= (3, 9):
-    from typing import Annotated
+from typing import Annotated
 
 _UNIONS = (typing.Union, getattr(types, "UnionType", typing.Union))
 
@@ -22,17 +19,10 @@ class EmbeddedAnnotation:
     """Marks an artifact that the component carries in itself."""
 
 
-class _Marked:
-    def __init__(self, marker):
-        self._marker = marker
-
-    def __getitem__(self, kind):
-        return Annotated[kind, self._marker]
-
-
-Input = _Marked(InputAnnotation)
-Output = _Marked(OutputAnnotation)
-EmbeddedInput = _Marked(EmbeddedAnnotation)
+_T = typing.TypeVar("_T")
+Input = Annotated[_T, InputAnnotation]
+Output = Annotated[_T, OutputAnnotation]
+EmbeddedInput = Annotated[_T, EmbeddedAnnotation]
 
 
 class _Path:

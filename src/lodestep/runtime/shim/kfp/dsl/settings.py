@@ -1,58 +1,46 @@
 """Documents that a component may be handed: how another task ended, and its own task's settings."""
 
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional
 
+
+@dataclass
 class PipelineTaskFinalStatus:
-    """How the task ended that this one looks after."""
+    """How the task ended that this one looks after. The last two are None where it did not fail."""
 
-    def __init__(
-        self, state, pipeline_job_resource_name, pipeline_task_name, error_code=None, error_message=None
-    ):
-        self.state = state
-        self.pipeline_job_resource_name = pipeline_job_resource_name
-        self.pipeline_task_name = pipeline_task_name
-        self.error_code = error_code
-        self.error_message = error_message
+    state: str
+    pipeline_job_resource_name: str
+    pipeline_task_name: str
+    error_code: Optional[int]
+    error_message: Optional[str]
 
     @classmethod
     def from_document(cls, document):
         error = document.get("error") or {}
+
+        def either(new, old):
+            return document.get(new) if document.get(new) is not None else document.get(old)
+
         return cls(
             state=document.get("state"),
-            pipeline_job_resource_name=document.get("pipelineJobResourceName")
-            or document.get("pipeline_job_resource_name"),
-            pipeline_task_name=document.get("pipelineTaskName") or document.get("pipeline_task_name"),
+            pipeline_job_resource_name=either("pipelineJobResourceName", "pipeline_job_resource_name"),
+            pipeline_task_name=either("pipelineTaskName", "pipeline_task_name"),
             error_code=error.get("code"),
             error_message=error.get("message"),
         )
 
-    def __eq__(self, other):
-        return isinstance(other, PipelineTaskFinalStatus) and vars(self) == vars(other)
 
-    def __repr__(self):
-        fields = ", ".join("%s=%r" % item for item in vars(self).items())
-        return "PipelineTaskFinalStatus(%s)" % fields
-
-
+@dataclass
 class TaskConfig:
     """Settings of the task, in the shapes of a Pod specification; None where nothing was set or passed on."""
 
-    def __init__(
-        self,
-        affinity=None,
-        tolerations=None,
-        node_selector=None,
-        env=None,
-        volumes=None,
-        volume_mounts=None,
-        resources=None,
-    ):
-        self.affinity = affinity
-        self.tolerations = tolerations
-        self.node_selector = node_selector
-        self.env = env
-        self.volumes = volumes
-        self.volume_mounts = volume_mounts
-        self.resources = resources
+    affinity: Optional[Dict[str, Any]] = None
+    tolerations: Optional[List[Dict[str, Any]]] = None
+    node_selector: Optional[Dict[str, str]] = None
+    env: Optional[List[Dict[str, Any]]] = None
+    volumes: Optional[List[Dict[str, Any]]] = None
+    volume_mounts: Optional[List[Dict[str, Any]]] = None
+    resources: Optional[Dict[str, Any]] = None
 
     @classmethod
     def from_document(cls, document):
@@ -65,6 +53,3 @@ class TaskConfig:
             volume_mounts=document.get("volumeMounts"),
             resources=document.get("resources"),
         )
-
-    def __repr__(self):
-        return "TaskConfig(%s)" % ", ".join("%s=%r" % item for item in vars(self).items())

@@ -6,28 +6,33 @@ from urllib.parse import unquote, urlsplit
 # The folder that this task's artifacts go to; set before the function is called.
 CONTAINER_TASK_ROOT = None
 
-_MOUNTS = {"gs": "/gcs/", "minio": "/minio/", "s3": "/s3/"}
+_MOUNTS = {"gs://": "/gcs/", "minio://": "/minio/", "s3://": "/s3/"}
+_IMAGES = "oci://"
+_IMAGE_MOUNT = "/oci/"
+_IN_IMAGE = "/models"
+_WORKSPACE = "/kfp-workspace/.artifacts"
 
 
 def _local(uri):
-    """Where the content of a URI is found in a step."""
-    scheme, _, rest = uri.partition("://")
-    if not rest:
-        return uri
-    if scheme == "file":
+    """Where the content of a URI is found in a step; a URI that has no place there as it is."""
+    for scheme, mount in _MOUNTS.items():
+        if uri.startswith(scheme):
+            return mount + uri[len(scheme) :]
+    if uri.startswith(_IMAGES):
+        return _IMAGE_MOUNT + uri[len(_IMAGES) :].replace("/", "_")
+    if uri.startswith("file://"):
         return unquote(urlsplit(uri).path)
-    if scheme in _MOUNTS:
-        return _MOUNTS[scheme] + rest
-    if scheme == "oci":
-        return "/oci/" + rest.replace("/", "_")
-    return ""
+    return uri
 
 
 def _remote(path):
     """The URI of a place in a step: the reverse of `_local`."""
     for scheme, mount in _MOUNTS.items():
         if path.startswith(mount):
-            return scheme + "://" + path[len(mount) :]
+            return scheme + path[len(mount) :]
+    if path.startswith(_IMAGE_MOUNT):
+        name = path[len(_IMAGE_MOUNT) :].replace("_", "/")
+        return _IMAGES + (name[: -len(_IN_IMAGE)] if name.endswith(_IN_IMAGE) else name)
     return path
 
 
@@ -45,11 +50,17 @@ class Artifact:
 
     @property
     def path(self):
-        return self._custom_path or _local(self.uri)
+        return self._get_path()
 
     @path.setter
     def path(self, path):
         self.uri = _remote(path)
+
+    def _get_path(self):  # by this name, artifact classes of others ask for it
+        path = self._custom_path or _local(self.uri)
+        if self.metadata.get("_kfp_workspace") is True:
+            return os.path.join(_WORKSPACE, path.lstrip("/"))
+        return path
 
     @property
     def custom_path(self):
@@ -80,7 +91,7 @@ class Model(Artifact):
 
     @property
     def path(self):
-        return _local(self.uri) + "/models" if self.uri.startswith("oci://") else Artifact.path.fget(self)
+        return self._get_path() + (_IN_IMAGE if self.uri.startswith(_IMAGES) else "")
 
     @path.setter
     def path(self, path):
@@ -249,5 +260,5 @@ BY_TITLE = {
 def get_uri(suffix="Output"):
     """A URI below this task's root, for an artifact that the component returns."""
     if CONTAINER_TASK_ROOT is None:
-        raise RuntimeError("get_uri() works inside a step alone")
+        raise RuntimeError("dsl.get_uri() works inside a step alone: where this one's outputs go is not known here")
     return os.path.join(_remote(CONTAINER_TASK_ROOT), suffix)

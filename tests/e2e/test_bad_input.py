@@ -1,0 +1,550 @@
+"""Bad input over HTTP: a 4xx in the reference's shape with the place and what was expected, and nothing half-written.
+
+The server under test is watched from outside: its tables are counted before and after each request, and what it says on
+stderr must hold no traceback.
+"""
+
+import copy
+import gzip
+import io
+import json
+import re
+import socket
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import pytest
+
+from tests.contract import pipelines, rig
+from tests.contract.rig import V2, form, refusal, send, unique, upload, upload_refusal
+from tests.e2e.conftest import CONFORMANCE, LiveServer
+from tests.unit.spec.hostile_corpus import CASES
+
+INVALID, NOT_FOUND = 3, 5
+MIB = 1024 * 1024
+
+
+class Watched(LiveServer):
+    """A server whose stderr goes to a file."""
+
+    @property
+    def said(self) -> str:
+        return (self.home.parent / "stderr").read_text()
+
+    def stop(self) -> int:
+        code = super().stop()
+        assert self.process is not None
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
+
+    def start(self) -> "Watched":
+        command = [sys.executable, "-m", "lodestep.cli", "up", "--home", str(self.home), "--no-browser", "--json"]
+        with (self.home.parent / "stderr").open("a") as stderr:
+            self.process = subprocess.Popen(
+                [*command, "--port", str(self.port)], stdout=subprocess.PIPE, stderr=stderr, text=True, env=self.env
+            )
+        assert self.process.stdout is not None
+        self.url = json.loads(self.process.stdout.readline())["url"]
+        return self
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    server = Watched(tmp_path_factory.mktemp("bad") / "home").start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def hello(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return pipelines.spec(pipelines.hello, tmp_path_factory.mktemp("hello"))
+
+
+@pytest.fixture(scope="module")
+def pipeline(server: Watched, hello: dict[str, Any]) -> Any:
+    server.json("POST", f"{V2}/experiments", {"display_name": "there"})
+    return rig.uploaded(server, hello, name="there")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_half_written(server: Watched, pipeline: Any) -> Iterator[None]:
+    before, said = rig.counts(server.home), len(server.said)
+    yield
+    assert server.alive
+    assert rig.counts(server.home) == before
+    assert "Traceback" not in server.said[said:], server.said[said:]
+    assert server.request("GET", f"{V2}/healthz").status == 200
+
+
+def posted(server: Watched, path: str, data: bytes) -> Any:
+    return send(server.url, "POST", f"{V2}/{path}", data)
+
+
+# --- documents
+
+
+# The loader's own tests take all of them; over HTTP, those that take no time to make are enough.
+HOSTILE = [name for name in CASES if not re.search("bomb|members|nodes|many|commas|9m", name)]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_uploads_are_refused(server: Watched, name: str) -> None:
+    answer = upload(server, CASES[name](), name=unique("hostile"), filename="pipeline.yaml")
+    assert len(upload_refusal(answer)) >= 8
+
+
+def test_broken_documents_are_refused_with_their_place(server: Watched) -> None:
+    if not CONFORMANCE.is_dir():
+        pytest.skip(f"no conformance data at {CONFORMANCE}")
+    for path in sorted((CONFORMANCE / "invalid").iterdir()):
+        upload_refusal(upload(server, path.read_bytes(), name=unique("invalid"), filename=path.name))
+
+
+def without(spec: Any, *path: str) -> None:
+    for key in path[:-1]:
+        spec = spec[key]
+    del spec[path[-1]]
+
+
+def put(spec: Any, value: Any, *path: str) -> None:
+    for key in path[:-1]:
+        spec = spec.setdefault(key, {})
+    spec[path[-1]] = value
+
+
+TASK = ("root", "dag", "tasks", "greet")
+BROKEN: dict[str, tuple[Callable[[Any], None], str]] = {
+    "no root": (lambda s: without(s, "root"), "root"),
+    "no component": (lambda s: without(s, "components", "comp-greet"), "comp-greet"),
+    "no executor": (lambda s: without(s, "deploymentSpec", "executors", "exec-greet"), "exec-greet"),
+    "no name": (lambda s: without(s, "pipelineInfo"), "pipelineInfo"),
+    "unknown field": (lambda s: put(s, 1, *TASK, "colour"), "colour"),
+    "unknown dependency": (lambda s: put(s, ["nobody"], *TASK, "dependentTasks"), "nobody"),
+    "cycle": (lambda s: put(s, ["greet"], *TASK, "dependentTasks"), "greet"),
+    "wrong type": (lambda s: put(s, "x", *TASK, "inputs"), "inputs"),
+    "unknown kind": (
+        lambda s: put(
+            s, "COLOUR", "components", "comp-greet", "inputDefinitions", "parameters", "name", "parameterType"
+        ),
+        "parameterType",
+    ),
+    "unknown input": (
+        lambda s: put(s, {"componentInputParameter": "nothing"}, *TASK, "inputs", "parameters", "name"),
+        "nothing",
+    ),
+    "broken condition": (lambda s: put(s, {"condition": "1 +"}, *TASK, "triggerPolicy"), "condition"),
+    "wrong schema": (lambda s: put(s, "1.0.0", "schemaVersion"), "schemaVersion"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_spec_is_refused_with_its_place(server: Watched, hello: Any, name: str) -> None:
+    change, place = BROKEN[name]
+    spec = copy.deepcopy(hello)
+    change(spec)
+    answer = upload(server, json.dumps(spec).encode(), name=unique("broken"))
+    assert place in upload_refusal(answer), answer.data
+    body = {"display_name": "broken", "pipeline_spec": spec}
+    assert place in refusal(server.request("POST", f"{V2}/runs", body), 400, INVALID) + str(
+        server.request("POST", f"{V2}/runs", body).json().get("hint")
+    )
+    answer = server.request("POST", "/apis/lodestep/v1/preflight", {"pipeline_spec": spec})
+    refusal(answer, 400, INVALID)
+
+
+@pytest.mark.parametrize(
+    "spec", [5, "text", [], [1], {}, {"pipeline_spec": {}}, {"pipeline_spec": 5}, True, {"a": None}]
+)
+def test_what_is_no_spec_is_refused(server: Watched, spec: Any) -> None:
+    refusal(server.request("POST", f"{V2}/runs", {"display_name": "x", "pipeline_spec": spec}), 400, INVALID)
+    refusal(server.request("POST", "/apis/lodestep/v1/preflight", {"pipeline_spec": spec}), 400, INVALID)
+
+
+# --- parameters
+
+
+def typed(hello: Any) -> Any:
+    """A pipeline with a parameter of each type, of which `number` has no default."""
+    spec = copy.deepcopy(hello)
+    spec["root"]["inputDefinitions"]["parameters"] |= {
+        "number": {"parameterType": "NUMBER_INTEGER"},
+        "share": {"parameterType": "NUMBER_DOUBLE", "isOptional": True},
+        "flag": {"parameterType": "BOOLEAN", "isOptional": True},
+        "items": {"parameterType": "LIST", "isOptional": True},
+        "options": {"parameterType": "STRUCT", "isOptional": True},
+        "colour": {
+            "parameterType": "STRING",
+            "isOptional": True,
+            "literals": ["red", "green"],
+        },
+    }
+    return spec
+
+
+PARAMETERS: list[tuple[Any, str]] = [
+    ({}, "number"),
+    ({"number": None}, "number"),
+    ({"number": "x"}, "number"),
+    ({"number": 1.5}, "number"),
+    ({"number": [1]}, "number"),
+    ({"number": True}, "number"),
+    ({"number": 1, "unknown": 1}, "unknown"),
+    ({"number": 1, "share": "much"}, "share"),
+    ({"number": 1, "flag": "maybe"}, "flag"),
+    ({"number": 1, "items": {}}, "items"),
+    ({"number": 1, "items": "[1"}, "items"),
+    ({"number": 1, "options": []}, "options"),
+    ({"number": 1, "colour": "blue"}, "red"),
+]
+
+
+@pytest.mark.parametrize(("parameters", "words"), PARAMETERS)
+def test_wrong_parameters_are_refused_by_name(server: Watched, hello: Any, parameters: Any, words: str) -> None:
+    body = {"display_name": "x", "pipeline_spec": typed(hello), "runtime_config": {"parameters": parameters}}
+    answer = server.request("POST", f"{V2}/runs", body)
+    refusal(answer, 400, INVALID)
+    assert words in answer.json()["error"]
+
+
+@pytest.mark.parametrize("value", ["1e400", "-1e999", "NaN", "Infinity", "1" * 5000])
+def test_what_no_number_can_hold_is_refused(server: Watched, hello: Any, value: str) -> None:
+    body = {"display_name": "x", "pipeline_spec": typed(hello), "runtime_config": {"parameters": {"number": "HERE"}}}
+    asked = json.dumps(body).replace('"HERE"', value)
+    assert refusal(posted(server, "runs", asked.encode()), 400, INVALID).startswith("body: ")
+
+
+def test_a_parameter_may_be_deep_but_not_endless(server: Watched, hello: Any) -> None:
+    for depth in (101, 500, 900, 1100, 5000, 100_000):
+        nested = "[" * depth + "]" * depth
+        for place in (
+            f'{{"display_name":"x","pipeline_spec":{nested}}}',
+            f'{{"display_name":"x","runtime_config":{{"parameters":{{"items":{nested}}}}}}}',
+            f'{{"display_name":"x","run_details":{{"a":{nested}}}}}',
+            nested,
+        ):
+            answer = posted(server, "runs", place.encode())
+            assert 400 <= answer.status < 500, (depth, place[:60], answer.data)
+        with_spec = json.dumps({"display_name": "x", "pipeline_spec": typed(hello)})
+        asked = with_spec[:-1] + f',"runtime_config":{{"parameters":{{"number":1,"items":{nested}}}}}}}'
+        refusal(posted(server, "runs", asked.encode()), 413, INVALID)
+
+
+# --- bodies
+
+NO_JSON = [
+    b"",
+    b" ",
+    b"{",
+    b"{]",
+    b"[1, 2",
+    b"nul",
+    b"'x'",
+    b"\xff\xfe{}",
+    b"\x00",
+    b'{"display_name": "\xff"}',
+    b'{"display_name": "\\ud800"}',
+    b'{"display_name": NaN}',
+    b'{"display_name": "x"} trailing',
+    b"display_name=x",
+    b"[" * 100_000,
+    b'{"a":' * 50_000,
+    b"null",
+    b"5",
+]
+
+
+@pytest.mark.parametrize("data", NO_JSON, ids=lambda data: repr(data[:20]))
+def test_a_body_that_is_no_object_is_refused(server: Watched, pipeline: Any, data: bytes) -> None:
+    status = 413 if len(data) > 1000 else 400
+    one = f"pipelines/{pipeline['pipeline_id']}"
+    for path in ("experiments", "pipelines", "pipelines/create", "runs", f"{one}/versions"):
+        assert "body" in refusal(posted(server, path, data), status, INVALID)
+    for path in (one, f"{one}/versions/none"):
+        assert "body" in refusal(send(server.url, "PATCH", f"{V2}/{path}", data), status, INVALID)
+    assert "body" in refusal(send(server.url, "POST", "/apis/lodestep/v1/preflight", data), status, INVALID)
+
+
+def test_duplicate_names_of_things_are_refused(server: Watched, hello: Any) -> None:
+    assert server.request("POST", f"{V2}/experiments", {"display_name": "there"}).status == 409
+    assert server.request("POST", f"{V2}/pipelines", {"name": "there"}).status == 409
+    upload_refusal(upload(server, json.dumps(hello).encode(), name="there"), 409)
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/xml"]
+)
+def test_other_kinds_of_bodies_are_refused(server: Watched, kind: str) -> None:
+    data = b'{"display_name": "kind"}'
+    answer = send(server.url, "POST", f"{V2}/experiments", data, {"content-type": kind})
+    refusal(answer, 415, INVALID)
+    assert kind in answer.json()["message"]
+
+
+def test_bodies_that_are_too_large_are_refused(server: Watched) -> None:
+    data = b'{"display_name": "' + b"x" * (33 * MIB) + b'"}'
+    answer = posted(server, "experiments", data)
+    assert "at most" in refusal(answer, 413, INVALID)
+
+
+def test_a_chunked_body_is_counted(server: Watched) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b'{"display_name": "'
+        for _ in range(33):
+            yield b"x" * MIB
+
+    answer = raw_chunked(server, f"{V2}/experiments", pieces())
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+# --- uploads
+
+
+def typed_form(data: bytes, **options: str) -> tuple[bytes, str]:
+    body, headers = form(data, **options)
+    return body, headers["content-type"]
+
+
+BODY, BODY_KIND = typed_form(b"{}")
+BOUNDARY = BODY_KIND.partition("boundary=")[2].encode()
+KIND = "multipart/form-data; boundary=x"
+FORMS: dict[str, tuple[bytes, str]] = {
+    "no form": (b"{}", "application/json"),
+    "no kind": (b"{}", ""),
+    "no boundary": (BODY, "multipart/form-data"),
+    "empty boundary": (BODY, "multipart/form-data; boundary="),
+    "another boundary": (BODY, KIND),
+    "a long boundary": (BODY, f"multipart/form-data; boundary={'x' * 5000}"),
+    "empty": (b"", KIND),
+    "only the end": (b"--x--\r\n", KIND),
+    "cut in the head": (BODY[:40], BODY_KIND),
+    "cut in the file": (BODY[: BODY.index(b"{}") + 1], BODY_KIND),
+    "cut before the end": (BODY[: BODY.rindex(BOUNDARY)], BODY_KIND),
+    "no field": (b"--x\r\nContent-Disposition: form-data\r\n\r\nz\r\n--x--\r\n", KIND),
+    "no disposition": (b"--x\r\n\r\nz\r\n--x--\r\n", KIND),
+    "a text for the file": (
+        b'--x\r\nContent-Disposition: form-data; name="uploadfile"\r\n\r\nz\r\n--x--\r\n',
+        KIND,
+    ),
+    "binary headers": (b"--x\r\n\xff\x00: \xfe\r\n\r\nz\r\n--x--\r\n", KIND),
+    "a header without end": (b"--x\r\nContent-Disposition: " + b"a" * 200_000, KIND),
+    "bare line feeds": (b'--x\nContent-Disposition: form-data; name="uploadfile"; filename="a"\n\nz\n--x--\n', KIND),
+    "an empty file": typed_form(b""),
+    "many fields": (
+        b"".join(b'--x\r\nContent-Disposition: form-data; name="f%d"\r\n\r\nz\r\n' % n for n in range(2000))
+        + b"--x--\r\n",
+        KIND,
+    ),
+    "many files": (
+        b"".join(
+            b'--x\r\nContent-Disposition: form-data; name="uploadfile"; filename="f"\r\n\r\n{}\r\n' for _ in range(200)
+        )
+        + b"--x--\r\n",
+        KIND,
+    ),
+    "another field": typed_form(b"{}", field="file"),
+}
+
+
+@pytest.mark.parametrize("path", ["upload", "upload_version"])
+@pytest.mark.parametrize("name", FORMS)
+def test_a_form_that_is_none_is_refused(server: Watched, pipeline: Any, name: str, path: str) -> None:
+    data, kind = FORMS[name]
+    headers = {"content-type": kind} if kind else {}
+    query = {"pipelineid": pipeline["pipeline_id"]} if path == "upload_version" else {}
+    answer = send(server.url, "POST", f"{V2}/pipelines/{path}", data, headers, name=unique("form"), **query)
+    upload_refusal(answer)
+
+
+@pytest.mark.parametrize("filename", ["a\x00b.yaml", "../../etc/passwd", "\ud800.yaml", "x" * 5000, "\r\nx: y", ""])
+def test_hostile_file_names_are_only_names(server: Watched, filename: str) -> None:
+    name = filename.encode("utf-8", "surrogatepass")
+    data = b'--x\r\nContent-Disposition: form-data; name="uploadfile"; filename="' + name + b'"\r\n\r\n{}\r\n--x--\r\n'
+    upload_refusal(send(server.url, "POST", f"{V2}/pipelines/upload", data, {"content-type": KIND}))
+
+
+@pytest.mark.parametrize(
+    "query", ["name=%ff", "name=%00", "name=a%0ab", "display_name=%1b", "tags=%ff", "name=" + "x" * 4000]
+)
+def test_hostile_queries_are_refused(server: Watched, hello: Any, query: str) -> None:
+    body, headers = form(json.dumps(hello).encode())
+    answer = send(server.url, "POST", f"{V2}/pipelines/upload?{query}", body, headers)
+    if query == "name=%ff":  # the replacement character is a name like any other
+        assert answer.status == 200
+        server.json("DELETE", f"{V2}/pipelines/{answer.json()['pipeline_id']}?cascade=true")
+        return
+    upload_refusal(answer)
+
+
+def test_uploads_that_are_too_large_are_refused(server: Watched) -> None:
+    answer = upload(server, b" " * (33 * MIB), name=unique("large"))
+    assert "at most" in upload_refusal(answer)
+    answer = upload(server, b"#" * (32 * MIB + 1), name=unique("large"))
+    assert "at most" in upload_refusal(answer)
+
+
+def bomb_zip() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("pipeline.yaml", "w") as member:
+        for _ in range(400):
+            member.write(b"\0" * MIB)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("data", [gzip.compress(b"\0" * (400 * MIB), 1), bomb_zip()], ids=["gzip", "zip"])
+def test_bombs_are_refused_before_they_go_off(server: Watched, data: bytes) -> None:
+    assert server.process is not None
+    before = peak(server.process.pid)
+    assert "more than" in upload_refusal(upload(server, data, name=unique("bomb"), filename="pipeline.zip"))
+    assert peak(server.process.pid) - before < 150 * MIB
+
+
+def peak(pid: int) -> int:
+    """The most memory that the process ever had, in bytes."""
+    (line,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) * 1024
+
+
+# --- connections
+
+
+def connect(server: Watched) -> socket.socket:
+    at = urlparse(server.url)
+    return socket.create_connection((at.hostname, at.port), timeout=20)
+
+
+def head(server: Watched, path: str, *lines: str) -> bytes:
+    host = urlparse(server.url).netloc
+    return "\r\n".join([f"POST {path} HTTP/1.1", f"Host: {host}", *lines, "", ""]).encode()
+
+
+def raw_chunked(server: Watched, path: str, pieces: Iterator[bytes]) -> bytes:
+    with connect(server) as wire:
+        wire.sendall(head(server, path, "Content-Type: application/json", "Transfer-Encoding: chunked"))
+        try:
+            for piece in pieces:
+                wire.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
+        except OSError:
+            pass  # it has answered and closed
+        return wire.recv(65536)
+
+
+@pytest.mark.parametrize("path", ["experiments", "runs", "pipelines/upload"])
+def test_a_body_that_breaks_off_has_no_effect(server: Watched, hello: Any, path: str) -> None:
+    if path == "pipelines/upload":
+        body, headers = form(json.dumps(hello).encode())
+        kind = headers["content-type"]
+    else:
+        body, kind = json.dumps({"display_name": "cut", "pipeline_spec": hello}).encode(), "application/json"
+        if path == "experiments":
+            body = b'{"display_name": "cut"}'
+    for cut in (1, len(body) // 2, len(body) - 1):
+        with connect(server) as wire:
+            lines = (f"Content-Type: {kind}", f"Content-Length: {len(body)}")
+            wire.sendall(head(server, f"{V2}/{path}?name=cut", *lines) + body[:cut])
+            wire.shutdown(socket.SHUT_WR)
+            answer = wire.recv(65536)
+            assert not answer or answer.startswith(b"HTTP/1.1 4"), answer
+
+
+@pytest.mark.parametrize(
+    "chunk", [b"zz\r\n{}\r\n0\r\n\r\n", b"-1\r\n", b"fffffffffffffffff\r\n{}", b"2\r\n{}xx0\r\n\r\n"], ids=range(4)
+)
+def test_broken_chunks_are_refused(server: Watched, chunk: bytes) -> None:
+    with connect(server) as wire:
+        wire.sendall(head(server, f"{V2}/experiments", "Content-Type: application/json", "Transfer-Encoding: chunked"))
+        wire.sendall(chunk)
+        wire.shutdown(socket.SHUT_WR)
+        answer = wire.recv(65536)
+        assert not answer or answer.startswith(b"HTTP/1.1 4"), answer
+
+
+# --- paths and queries
+
+ODD = [
+    "%00",
+    "%ff",
+    "..",
+    "%2e%2e",
+    "a%2fb",
+    "'",
+    "%27%20OR%201=1",
+    "%F0%9F%9A%80",
+    "x" * 2000,
+    "%0d%0a",
+    "{}",
+    ";",
+    "%25",
+]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: odd[:12])
+def test_odd_ids_are_ids_of_nothing(server: Watched, odd: str) -> None:
+    for method, path in [
+        ("GET", "experiments/{}"),
+        ("DELETE", "experiments/{}"),
+        ("GET", "pipelines/{}"),
+        ("GET", "pipelines/names/{}"),
+        ("GET", "pipelines/{}/versions"),
+        ("GET", "pipelines/x/versions/{}"),
+        ("GET", "runs/{}"),
+        ("DELETE", "runs/{}"),
+        ("POST", "runs/{}:terminate"),
+        ("POST", "runs/{}:retry"),
+        ("POST", "runs/{}:archive"),
+    ]:
+        answer = raw_path(server, method, f"{V2}/{path.format(odd)}")
+        assert answer.startswith((b"HTTP/1.1 404 ", b"HTTP/1.1 400 ", b"HTTP/1.1 405 ")), (method, path, answer[:200])
+    for path in (
+        "runs/{}/tasks",
+        "runs/{}/events",
+        "tasks/{}",
+        "tasks/{}/log",
+        "artifacts/{}",
+        "artifacts/{}:download",
+    ):
+        answer = raw_path(server, "GET", f"/apis/lodestep/v1/{path.format(odd)}")
+        assert answer.startswith((b"HTTP/1.1 404 ", b"HTTP/1.1 400 ")), (path, answer[:200])
+
+
+def raw_path(server: Watched, method: str, path: str) -> bytes:
+    """An answer to a path as it stands, which clients would have made a plain one of."""
+    with connect(server) as wire:
+        host = urlparse(server.url).netloc
+        lines = (
+            f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n"
+        )
+        wire.sendall(lines.encode())
+        found = b""
+        while piece := wire.recv(65536):
+            found += piece
+        return found
+
+
+@pytest.mark.parametrize("kind", ["experiments", "pipelines", "runs", "recurringruns"])
+def test_odd_queries_are_answered(server: Watched, kind: str) -> None:
+    for query in (
+        "page_size=%00",
+        "page_token=%ff",
+        "sort_by=%00",
+        "filter=%ff",
+        "filter=%00",
+        "page_size=1&page_size=x",
+    ):
+        assert send(server.url, "GET", f"{V2}/{kind}?{query}").status == 400, query
+    for query in ("&&&", "colour=blue", "page_size=", "filter=", "sort_by=%20", "namespace=%ff"):
+        assert send(server.url, "GET", f"{V2}/{kind}?{query}").status == 200, query
+    long = json.dumps({"predicates": [{"operation": "EQUALS", "key": "name", "string_value": "x" * 20_000}]})
+    assert 400 <= send(server.url, "GET", f"{V2}/{kind}", filter=long).status < 500
+
+
+@pytest.mark.parametrize("key", ["x" * 256, "ü" * 200, "a\tb"])
+def test_odd_idempotency_keys_are_answered(server: Watched, key: str) -> None:
+    headers = {"content-type": "application/json", "idempotency-key": key.encode().decode("latin-1")}
+    answer = send(server.url, "POST", f"{V2}/experiments", b'{"display_name": "there"}', headers)
+    assert answer.status in (400, 409), answer.data
