@@ -147,11 +147,14 @@ class Launcher:
 
 
 def _as_seen(task: Task) -> Task:
-    """The task with its input artifacts as the step sees them: local ones by path, so that `.path` is the file."""
+    """The task with its input artifacts as the step sees them: local ones by path, so that `.path` is the file.
+
+    A custom path was the producer's own; what it wrote there has been brought to the URI.
+    """
     if not task.inputs.artifacts:
         return task
     artifacts = {
-        name: [msgspec.structs.replace(artifact, uri=_path(artifact.uri)) for artifact in group]
+        name: [msgspec.structs.replace(artifact, uri=_path(artifact.uri), custom_path="") for artifact in group]
         for name, group in task.inputs.artifacts.items()
     }
     return msgspec.structs.replace(task, inputs=Values(parameters=task.inputs.parameters, artifacts=artifacts))

@@ -11,13 +11,15 @@ None, and the command runs as it stands. Runs nothing and looks at nothing but i
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from . import pipwords, sdk
 
 _OLD_MODULE = "kfp.components.executor_main"  # of releases before 2.1
 _MODULES = ("kfp.dsl.executor_main", _OLD_MODULE)
 _SHELLS = ("sh", "/bin/sh")
+_INPUT = "--executor_input"
 _PYTHONS = ("python3", "python")
 _PROGRAM = re.compile(
     r"program_path=\$\(mktemp -d\) "
@@ -47,7 +49,17 @@ class PythonStep:
 
 def recognize(argv: list[str]) -> PythonStep | None:
     """The Python step that a command line starts; None for any other command."""
-    script, rest = _split(argv)
+    if _INPUT not in argv[:-1]:
+        return None
+    place = argv.index(_INPUT) + 1
+    component = _component((*argv[:place], "", *argv[place + 1 :]))
+    return component and replace(component, executor_input=argv[place])
+
+
+@lru_cache(256)
+def _component(argv: tuple[str, ...]) -> PythonStep | None:
+    """Kept, for it is the same for all steps of a component, and to read its scripts takes long."""
+    script, rest = _split(list(argv))
     found = _embedded(rest) or _in_image(rest)
     if found is None:
         return None
@@ -60,7 +72,7 @@ def recognize(argv: list[str]) -> PythonStep | None:
         return None
     if source is not None and not re.search(r"^def\s+%s\s*\(" % function, source, re.MULTILINE):
         return None
-    step = PythonStep(function, options["--executor_input"], source)
+    step = PythonStep(function, options[_INPUT], source)
     if script and not _take_packages(step, script, is_old=module == _OLD_MODULE):
         return None
     step.needs_sdk = source is not None and sdk.is_needed(source)
@@ -94,7 +106,7 @@ def _in_image(argv: list[str]) -> tuple[None, str, list[str]] | None:
 def _options(arguments: list[str]) -> dict[str, str] | None:
     """The two options that an executor is given; None if there is anything else."""
     options = dict(zip(arguments[::2], arguments[1::2]))
-    if len(arguments) != 4 or set(options) != {"--executor_input", "--function_to_execute"}:
+    if len(arguments) != 4 or set(options) != {_INPUT, "--function_to_execute"}:
         return None
     return options
 
