@@ -4,6 +4,7 @@ The same attempt always leads to the same `LaunchSpec` (but for secrets, which a
 after a restart.
 """
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -31,6 +32,7 @@ class Launcher:
         self._settings = settings
         self._home = settings.home_path
         self.emulation = Emulation(settings.home_path)
+        self._root_uri = lru_cache(256)(self._uri_of_root)
 
     def directory(self, run_id: str, attempt_id: str) -> Path:
         return self._home / "runs" / run_id / attempt_id
@@ -48,11 +50,11 @@ class Launcher:
         state = opened.state
         plan = state.plan
         component, container = plan.component_of(task), self._container(state, task)
-        folder = self.directory(task.run_id, attempt_id)
+        folder = str(self.directory(task.run_id, attempt_id))
         root = self.artifact_root(state, task, attempt_id)
         output_uris = {name: f"{root}/{quote(name)}" for name in component.output_definitions.artifacts}
         output_file = f"{_path(root)}/executor_output.json"
-        files = {name: str(folder / "outputs" / name) for name in component.output_definitions.parameters}
+        files = {name: f"{folder}/outputs/{name}" for name in component.output_definitions.parameters}
         shown = _as_seen(task)
         variables = resolve.variables(state.header, task)
         first = placeholders.Scope(
@@ -81,7 +83,7 @@ class Launcher:
             task_id=task.id,
             task_name=task.name,
             task_path=task.path,
-            directory=str(folder),
+            directory=folder,
             image=placeholders.substitute(container.image, scope),
             command=placeholders.argv([*container.command, *container.args], scope),
             env={**self._own_env(state, attempt_id), **_applied(component, env), **settings.env},
@@ -129,9 +131,11 @@ class Launcher:
 
     def artifact_root(self, state: RunState, task: Task, attempt_id: str) -> str:
         """Where an attempt's artifacts go: `ROOT/PIPELINE/RUN/TASK/ATTEMPT`, as the reference lays them out."""
-        root = self.local_root(state.header.pipeline_root)
         parts = (state.header.pipeline_name, task.run_id, task.name, attempt_id)
-        return "/".join((root.as_uri(), *(quote(part, safe="") for part in parts)))
+        return "/".join((self._root_uri(state.header.pipeline_root), *(quote(part, safe="") for part in parts)))
+
+    def _uri_of_root(self, pipeline_root: str) -> str:
+        return self.local_root(pipeline_root).as_uri()
 
     def local_root(self, pipeline_root: str) -> Path:
         """A pipeline root as a folder. One in an object store is kept below the home, under its own name."""
@@ -162,8 +166,7 @@ def _as_seen(task: Task) -> Task:
 
 def _path(uri: str) -> str:
     """The path of a `file://` URI; any other URI as it is."""
-    parts = urlsplit(uri)
-    return unquote(parts.path) if parts.scheme == "file" else uri
+    return unquote(uri.removeprefix("file://")) if uri.startswith("file:///") else uri
 
 
 def _check_readable(name: str, artifact: ArtifactValue) -> None:
