@@ -42,7 +42,11 @@ class LiveServer:
     def start(self) -> "LiveServer":
         command = [*self.command, "up", "--home", str(self.home), "--no-browser", "--json"]
         self.process = subprocess.Popen(
-            [*command, "--port", str(self.port)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.env
+            [*command, "--port", str(self.port)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.env,
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()

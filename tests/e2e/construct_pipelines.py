@@ -1,13 +1,14 @@
-"""One small pipeline for each construct of the SDK: `python -W ignore construct_pipelines.py FOLDER` compiles them there.
+"""One small pipeline for each construct of the SDK: its control flow and its components.
 
 Each ends with an output that is right only if the construct did what it means.
 """
 
-import sys
-from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional  # noqa: UP035 - as users of the SDK write them
+# Written as users of the SDK write, which does not understand every newer form.
+# ruff: noqa: UP006, UP035, UP045
 
-from kfp import compiler, dsl, kubernetes
+from typing import Dict, List, NamedTuple, Optional
+
+from kfp import dsl
 
 PIPELINES = []
 
@@ -292,7 +293,7 @@ class Two(NamedTuple):
 
 
 @dsl.component
-def pair() -> NamedTuple("outputs", [("a", int), ("b", list)]):  # noqa: UP014
+def pair() -> NamedTuple("outputs", [("a", int), ("b", list)]):
     from collections import namedtuple
 
     return namedtuple("outputs", ["a", "b"])(3, ["x", "y"])
@@ -344,7 +345,9 @@ def artifact_metadata() -> str:
 
 @dsl.component
 def names(job: str, resource: str, job_id: str, task: str, task_id: str, created: str) -> str:
-    assert job_id and task_id and created.startswith("20"), (job_id, task_id, created)
+    assert job_id
+    assert task_id
+    assert created.startswith("20"), created
     assert resource.startswith("placeholders-"), resource
     return f"{job} {task}"
 
@@ -423,111 +426,3 @@ def from_path(data: dsl.InputPath("Dataset"), n: int) -> str:  # type: ignore[va
 def paths() -> str:
     made = with_paths(text="by path")
     return from_path(data=made.outputs["out"], n=made.outputs["number"]).output
-
-
-# settings
-
-
-@dsl.component
-def environment(name: str) -> str:
-    import os
-
-    return os.environ.get(name, "unset")
-
-
-@pipeline
-def variables() -> str:
-    return environment(name="GREETING").set_env_variable("GREETING", "hello").output
-
-
-@pipeline
-def secrets() -> str:
-    as_variable = environment(name="PASSWORD")
-    kubernetes.use_secret_as_env(as_variable, secret_name="vault", secret_key_to_env={"word": "PASSWORD"})
-    as_file = read_file(path="/mnt/vault/word")
-    kubernetes.use_secret_as_volume(as_file, secret_name="vault", mount_path="/mnt/vault")
-    return join(a=as_variable.output, b=as_file.output).output
-
-
-@pipeline
-def secret_by_parameter(name: str = "vault") -> str:
-    task = environment(name="PASSWORD")
-    kubernetes.use_secret_as_env(task, secret_name=name, secret_key_to_env={"word": "PASSWORD"})
-    return task.output
-
-
-@pipeline
-def config_maps() -> str:
-    as_variable = environment(name="COLOUR")
-    kubernetes.use_config_map_as_env(as_variable, config_map_name="look", config_map_key_to_env={"colour": "COLOUR"})
-    as_file = read_file(path="/mnt/look/colour")
-    kubernetes.use_config_map_as_volume(as_file, config_map_name="look", mount_path="/mnt/look")
-    return join(a=as_variable.output, b=as_file.output).output
-
-
-@pipeline
-def volumes() -> str:
-    made = kubernetes.CreatePVC(
-        pvc_name_suffix="-data", access_modes=["ReadWriteOnce"], size="1Gi", storage_class_name="standard"
-    )
-    wrote = write_file(path="/data/note", text="kept")
-    kubernetes.mount_pvc(wrote, pvc_name=made.outputs["name"], mount_path="/data")
-    got = read_file(path="/elsewhere/note").after(wrote)
-    kubernetes.mount_pvc(got, pvc_name=made.outputs["name"], mount_path="/elsewhere")
-    kubernetes.DeletePVC(pvc_name=made.outputs["name"]).after(got)
-    return got.output
-
-
-@pipeline
-def field_paths() -> str:
-    task = environment(name="LABEL")
-    kubernetes.add_pod_label(task, "team", "blue")
-    kubernetes.use_field_path_as_env(task, "LABEL", "metadata.labels['team']")
-    return task.output
-
-
-@pipeline
-def empty_dirs() -> str:
-    task = scratch()
-    kubernetes.empty_dir_mount(task, volume_name="scratch", mount_path="/scratch", medium="Memory", size_limit="1Mi")
-    return task.output
-
-
-@dsl.component
-def hang():
-    import time
-
-    time.sleep(60)
-
-
-@pipeline
-def timeouts():
-    kubernetes.set_timeout(hang(), 1)
-
-
-@dsl.component
-def hungry():
-    kept = bytearray(400 * 1024 * 1024)
-    print(len(kept))
-
-
-@pipeline
-def memory_limits():
-    hungry().set_memory_limit("100Mi").set_cpu_limit("1")
-
-
-@dsl.pipeline(
-    name="workspaces",
-    pipeline_config=dsl.PipelineConfig(workspace=dsl.WorkspaceConfig(size="1Gi")),
-)
-def workspaces() -> str:
-    wrote = write_file(path=dsl.WORKSPACE_PATH_PLACEHOLDER + "/shared", text="seen")
-    return read_file(path=dsl.WORKSPACE_PATH_PLACEHOLDER + "/shared").after(wrote).output
-
-
-PIPELINES.append(workspaces)
-
-
-if __name__ == "__main__":
-    for each in PIPELINES:
-        compiler.Compiler().compile(each, str(Path(sys.argv[1]) / f"{each.name}.yaml"))

@@ -22,12 +22,17 @@ with warnings.catch_warnings():
 
 EXPECTED: dict[str, dict[str, Any]] = json.loads((CONFORMANCE / "expect.json").read_text())
 LONG = {"log_streaming_compiled.yaml", "essential/iris_pipeline_compiled.yaml", "metrics_visualization_v2.yaml"}
-pytestmark = [pytest.mark.filterwarnings("ignore::FutureWarning"), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
 
 
 def _cases(kind: str) -> list[Any]:
     names = [name for name, expected in EXPECTED.items() if expected["expect"] == kind]
-    return [pytest.param(name, marks=[pytest.mark.slow, pytest.mark.timeout(400)] if name in LONG else []) for name in names]
+    return [
+        pytest.param(name, marks=[pytest.mark.slow, pytest.mark.timeout(400)] if name in LONG else []) for name in names
+    ]
 
 
 @pytest.fixture

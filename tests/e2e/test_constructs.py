@@ -1,4 +1,4 @@
-"""Every construct of the SDK, compiled by it, uploaded and run by its client, with a result that proves what happened."""
+"""Every construct of the SDK, compiled by it and run by its client, with a result that proves what happened."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import LiveServer
+from tests.e2e.conftest import REPOSITORY, LiveServer
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -23,8 +23,8 @@ pytestmark = [
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("constructs")
-    script = Path(__file__).with_name("construct_pipelines.py")
-    subprocess.run([sys.executable, "-W", "ignore", str(script), str(folder)], check=True)
+    command = [sys.executable, "-W", "ignore", "-m", "tests.e2e.construct_settings", str(folder)]
+    subprocess.run(command, check=True, cwd=REPOSITORY)
     return folder
 
 
