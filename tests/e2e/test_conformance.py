@@ -22,6 +22,9 @@ with warnings.catch_warnings():
 
 EXPECTED: dict[str, dict[str, Any]] = json.loads((CONFORMANCE / "expect.json").read_text())
 LONG = {"log_streaming_compiled.yaml", "essential/iris_pipeline_compiled.yaml", "metrics_visualization_v2.yaml"}
+# Its component raises unless two variables are there and empty, which nothing in the pipeline sets: on Kubernetes it
+# fails just so.
+UNSET = pytest.mark.xfail(reason="nothing sets the variables that it wants to be empty", strict=True)
 pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -30,9 +33,13 @@ pytestmark = [
 
 def _cases(kind: str) -> list[Any]:
     names = [name for name, expected in EXPECTED.items() if expected["expect"] == kind]
-    return [
-        pytest.param(name, marks=[pytest.mark.slow, pytest.mark.timeout(400)] if name in LONG else []) for name in names
-    ]
+    return [pytest.param(name, marks=_marks(name)) for name in names]
+
+
+def _marks(name: str) -> list[pytest.MarkDecorator]:
+    if name == "create_pod_metadata_complex.yaml":
+        return [UNSET]
+    return [pytest.mark.slow, pytest.mark.timeout(400)] if name in LONG else []
 
 
 @pytest.fixture
@@ -77,12 +84,7 @@ def test_pipeline_runs(name: str, client: kfp.Client, shared: LiveServer, tmp_pa
 
 @pytest.mark.parametrize("name", _cases("accept"))
 def test_pipeline_is_accepted_and_says_what_is_missing(name: str, client: kfp.Client, shared: LiveServer) -> None:
-    try:
-        run = _start(client, name, EXPECTED[name]["params"])
-    except kfp_server_api.ApiException as error:  # a required artifact input: nobody could run it
-        assert error.status == 400
-        assert "artifact" in str(error.body)
-        return
+    run = _start(client, name, EXPECTED[name]["params"])
     ended = client.wait_for_run_completion(run.run_id, timeout=60, sleep_duration=0.1)
     if ended.state == "FAILED":
         failures = [task["failure"] for task in shared.tasks(run.run_id) if task.get("failure")]
