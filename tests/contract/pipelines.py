@@ -16,6 +16,7 @@ step = partial(dsl.component, base_image="python:3.11", install_kfp_package=Fals
 
 @step
 def greet(name: str) -> str:
+    print("greeting")
     return f"Hello, {name}!"
 
 

@@ -334,7 +334,7 @@ def _spoil_file(path: Path, chance: random.Random) -> None:
         shutil.rmtree(path)
     else:
         path.unlink()
-    match chance.randrange(7):
+    match chance.randrange(9):
         case 0:
             path.write_bytes(data[: len(data) // 2])
         case 1:
@@ -347,6 +347,10 @@ def _spoil_file(path: Path, chance: random.Random) -> None:
             path.symlink_to("/no/such/file")
         case 5:
             path.symlink_to("/etc/passwd")
+        case 6:
+            path.symlink_to("/dev/zero")
+        case 7:
+            os.mkfifo(path)
         case _:
             pass  # gone
 

@@ -60,7 +60,7 @@ class Asker:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._http = urllib3.PoolManager(retries=False, timeout=30)
+        self._http = urllib3.PoolManager(retries=False, timeout=10)
         self.complaints: list[str] = []
 
     def get(self, path: str) -> Any:
@@ -90,7 +90,11 @@ class Asker:
                 return rows
 
     def delete(self, path: str) -> None:
-        answer = self._http.request("DELETE", self._url + path, headers={"content-type": "application/json"})
+        try:
+            answer = self._http.request("DELETE", self._url + path, headers={"content-type": "application/json"})
+        except urllib3.exceptions.HTTPError as error:
+            self.complaints.append(f"DELETE {path}: {error}")
+            return
         if answer.status not in (200, 404):
             self.complaints.append(f"DELETE {path}: {answer.status} {answer.data[:300]!r}")
 

@@ -101,4 +101,7 @@ def _read(conn: Connection, run_id: str) -> tuple[RunHeader, list[bytes]]:
     row = runs.get(conn, run_id)
     if row is None:
         raise NotFound(f"run {run_id!r} does not exist")
-    return jsonio.decode_as(row.header, RunHeader), events.of_run(conn, run_id)
+    header = jsonio.decode_as(row.header, RunHeader)
+    if header.run_id != run_id:
+        raise InvariantError(f"the header of run {run_id!r} is that of run {header.run_id[:80]!r}")
+    return header, events.of_run(conn, run_id)

@@ -26,6 +26,7 @@ def build(spec: LaunchSpec, step: PythonStep | None, environment: dict[str, str]
     request: dict[str, Any] = {
         "attempt_id": spec.attempt_id,
         "directory": spec.directory,
+        "title": spec.task_path,
         "env": env,
         "folders": _folders(spec),
         "timeout_s": spec.timeout_s,

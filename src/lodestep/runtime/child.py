@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 
 from . import mounts, pyexec, reap
 from .cgroups import Group
-from .outcome import ERROR, STARTED, write_json
+from .outcome import ERROR, STARTED, write, write_json
+from .title import Title
 
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)  # other programs expect the default
 _CANNOT_START = 126
@@ -25,6 +26,17 @@ _PR_SET_CHILD_SUBREAPER = 36
 _MOST_FILES = 65536
 _ORDERS = 3  # where a spare reads its request
 _REHEARSALS = 20
+# What nearly every component does; the imports are those that compilers put before its source.
+_USUAL = """
+import kfp
+from kfp import dsl
+from kfp.dsl import *
+from typing import *
+import json
+def usual(a: int) -> int:
+    return a
+json.dumps(json.loads('{"inputs": {"a": [1]}}'))
+"""
 prctl = ctypes.CDLL(None).prctl  # looked up once, before the first fork
 
 
@@ -34,6 +46,7 @@ class Origin:
     def __init__(self, pid: int, name: str, boot: str, groups: list[str]) -> None:
         self.pid = pid
         self.boot = boot
+        self.title = Title()
         self._groups = groups
         self._text = '{"host":%s,"boot":%s,"groups":' % (json.dumps(name), json.dumps(boot))
         self._groups_text = json.dumps(groups)
@@ -44,18 +57,8 @@ class Origin:
         return (self._text + groups + "," + own_text + "}").encode()
 
 
-def prepare(origin: Origin) -> None:
-    """What every step would have to do alike, done once by the host before its first fork."""
-    _make_streams()
-    _rehearse(origin)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # memory may hold secrets, and a core fills the disk
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft > _MOST_FILES:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (_MOST_FILES, hard))
-
-
-def _make_streams() -> None:
-    """Streams as a step has them: of a pipe, so that they do not think that they can seek."""
+def make_streams() -> None:
+    """Streams of this process as a step has them: of a pipe, so that they do not think that they can seek."""
     read, write = os.pipe()
     kept = [os.dup(number) for number in (0, 1, 2)]
     for number, end in enumerate((read, write, write)):
@@ -69,6 +72,15 @@ def _make_streams() -> None:
         os.dup2(descriptor, number)
     for descriptor in (*kept, read, write):
         os.close(descriptor)
+
+
+def prepare(origin: Origin) -> None:
+    """What every step would have to do alike, done once by the host before its first fork."""
+    _rehearse(origin)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # memory may hold secrets, and a core fills the disk
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft > _MOST_FILES:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (_MOST_FILES, hard))
 
 
 def _rehearse(origin: Origin) -> None:
@@ -105,6 +117,8 @@ def wait(orders: int, output: int, origin: Origin) -> NoReturn:
         os.dup2(orders, _ORDERS)
         _close_from(_ORDERS + 1)
         os.environ.clear()
+        origin.title.set("lodestep: ready for a step")
+        _touch_usual()
         data = bytearray()
         while part := os.read(_ORDERS, 1 << 16):
             data += part
@@ -117,6 +131,12 @@ def wait(orders: int, output: int, origin: Origin) -> NoReturn:
             code = _report(request, error)
     finally:
         os._exit(code)
+
+
+def _touch_usual() -> None:
+    """Use what a component will use: the first use in a process copies pages, which takes longer than the use."""
+    if "kfp" in sys.modules:
+        exec(compile(_USUAL, "usual", "exec"), {"__name__": "usual"})
 
 
 def _settle(output: int, host: int) -> None:
@@ -172,20 +192,17 @@ def _carry_out(request: dict[str, Any], group: Group | None, origin: Origin) -> 
     os.chdir(os.path.join(request["directory"], "work"))
     _limit(request, group)
     python = request.get("python")
-    return _execute(request) if python is None else _call(request, python)
+    if python is None:
+        return _execute(request)
+    origin.title.set("lodestep: step %s" % request.get("title", ""))
+    return _call(request, python)
 
 
 def _announce(request: dict[str, Any], group: Group | None, origin: Origin) -> None:
-    """Who this attempt is, on disk before any user code runs: a lost host's successor finds and ends it by this.
-
-    Not by way of another name: if it is only half there, the attempt has begun all the same, and no user code has run.
-    """
+    """Who this attempt is, on disk before any user code runs: a lost host's successor finds and ends it by this."""
     directory = request["directory"]
-    text = _describe_self(origin, group.paths if group is not None else [], json.dumps(directory))
-    path = directory + "/" + STARTED
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    os.write(descriptor, text)
-    os.close(descriptor)
+    groups = group.paths if group is not None else []
+    write(directory, STARTED, _describe_self(origin, groups, json.dumps(directory)))
 
 
 def _describe_self(origin: Origin, groups: list[str], directory: str) -> bytes:

@@ -26,6 +26,7 @@ from .forks import Forks
 from .hostlock import HostLock
 from .kernelkills import KernelKills
 from .outcome import OUTCOME, STARTED, read_json
+from .places import Places
 from .servers import Connection, Ready, Servers
 from .signals import Signals
 
@@ -46,6 +47,7 @@ class Host:
         self._origin = child.Origin(os.getpid(), name, reap.boot_id(), self._groups.host_groups)
         child.prepare(self._origin)
         self._forks = Forks(self._origin)
+        self._places = Places(name)
         self._kernel_kills = KernelKills()
         self._ending = False
         self._children_ended = False
@@ -67,7 +69,9 @@ class Host:
             self._servers.flush()
             if not self._ending:
                 self._forks.keep_ready()
+                self._places.keep_ready()
         self._forks.close()
+        self._places.close()
         self._groups.close()
 
     def _guarded(self, work: Ready, mask: int) -> None:
@@ -147,7 +151,7 @@ class Host:
         if attempt_id in self._attempts:
             return
         try:
-            is_new = _make_places(directory)
+            is_new = self._places.make(directory)
             if not is_new and os.path.exists(os.path.join(directory, STARTED)):  # by another host, in an earlier life
                 outcome = read_json(directory, OUTCOME)
                 told = {"known": attempt_id} if outcome is None else {"ended": attempt_id, "outcome": outcome}
@@ -249,23 +253,6 @@ class Host:
         return found
 
 
-def _make_places(directory: str) -> bool:
-    """Make the folders of an attempt. Was its own new?"""
-    is_new = True
-    try:
-        os.mkdir(directory, 0o700)
-    except FileExistsError:
-        is_new = False
-    except FileNotFoundError:  # the first of its run
-        os.makedirs(directory, 0o700)
-    for name in ("/work", "/outputs"):
-        try:
-            os.mkdir(directory + name, 0o700)
-        except FileExistsError:
-            pass
-    return is_new
-
-
 def _when_ready(work: Callable[[], None]) -> Ready:
     return lambda _mask: work()
 
@@ -287,6 +274,7 @@ def main(folder: str, name: str, ready: int) -> int:
     listener.bind(name + ".sock")
     listener.listen(16)
     listener.setblocking(False)
+    child.make_streams()
     pyexec.warm()
     host = Host(folder, name, listener)
     os.write(ready, b"r")

@@ -128,8 +128,16 @@ class _OpenPiece:
         self._bytes = self._times = -1
 
 
+# The folder is the step's as well, which may put a link or a pipe there: one is not followed, the other not waited for.
+_PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
 def _create(path: str) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | _PLAIN, 0o600)
+
+
+def _opened(path: str) -> int:
+    return os.open(path, os.O_RDONLY | _PLAIN)
 
 
 class Line(NamedTuple):
@@ -219,7 +227,7 @@ def _times_of(piece: _Piece) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     offset = moment = 0
     try:
-        with open(piece.path + _TIMES, "rb") as file:
+        with open(_opened(piece.path + _TIMES), "rb") as file:
             text = file.read()
         for line in text.split(b"\n")[:-1]:
             more, _, later = line.partition(b" ")
@@ -247,13 +255,15 @@ def _chunk(directory: str, offset: int, limit: int) -> tuple[int, bytes, bool]:
                 return start, data, True
             start = piece.start
         try:
-            with open(piece.path, "rb") as file:
+            with open(_opened(piece.path), "rb") as file:
                 file.seek(start + len(data) - piece.start)
                 data += file.read(limit - len(data))
         except FileNotFoundError:  # it fell out of the middle just now
             if data:
                 return start, data, True
             return _chunk(directory, offset, limit)
+        except OSError:  # the step has put something else in its place
+            break
         if len(data) >= limit:
             break
     return start, data, False

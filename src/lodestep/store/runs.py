@@ -112,15 +112,15 @@ def changed_after(conn: Connection, rev: int, *, limit: int = 1000) -> list[RunR
 
 def open_ids(conn: Connection) -> list[str]:
     """The runs that have not ended, oldest first."""
-    return [row[0] for row in conn.execute(_OPEN)]
+    return [row[0] for row in db.fetch(conn, _OPEN, {}) if isinstance(row[0], str)]
 
 
 def is_terminal(conn: Connection, run_id: str) -> bool:
     """Raises `NotFound`."""
-    found = conn.execute(_STATE, {"id": run_id}).fetchone()
-    if found is None:
+    found = db.fetch(conn, _STATE, {"id": run_id})
+    if not found:
         raise NotFound(f"run {run_id!r} does not exist")
-    return found[0] in RUN_TERMINAL
+    return found[0][0] in RUN_TERMINAL
 
 
 def counts(conn: Connection) -> dict[str, int]:
@@ -193,8 +193,8 @@ def archive_all_of(conn: Connection, experiment_id: str) -> list[str]:
 
 def delete(conn: Connection, run_id: str) -> None:
     """Remove a run and all that belongs to it alone. Raises `NotFound`."""
-    found = conn.execute(_SPEC_DIGEST, {"id": run_id}).fetchone()
-    if found is None:
+    found = db.fetch(conn, _SPEC_DIGEST, {"id": run_id})
+    if not found:
         raise NotFound(f"run {run_id!r} does not exist")
     cache.delete(conn, run_id)
     artifacts.delete(conn, run_id)
@@ -202,7 +202,7 @@ def delete(conn: Connection, run_id: str) -> None:
     events.delete(conn, run_id)
     inbox.delete(conn, run_id)
     conn.execute(_DELETE, {"id": run_id})
-    specs.remove_unused(conn, found[0])
+    specs.remove_unused(conn, found[0][0])
 
 
 def damaged(conn: Connection) -> Iterator[Problem]:

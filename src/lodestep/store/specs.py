@@ -1,5 +1,6 @@
 """Pipeline documents by digest: each is kept once, however many versions and runs use it."""
 
+from lodestep.store import db
 from lodestep.store.db import Connection
 
 _IS_KNOWN = "SELECT 1 FROM spec WHERE digest = :digest"
@@ -19,8 +20,11 @@ def put(conn: Connection, digest: str, canonical: bytes, created_ms: int = 0) ->
 
 
 def get(conn: Connection, digest: str) -> bytes | None:
-    found = conn.execute(_CANONICAL, {"digest": digest}).fetchone()
-    return bytes(found[0]) if found else None
+    found = db.fetch(conn, _CANONICAL, {"digest": digest})
+    if not found:
+        return None
+    stored = found[0][0]
+    return stored if isinstance(stored, bytes) else str(stored).encode()  # a foreign hand may have left anything
 
 
 def remove_unused(conn: Connection, digest: str) -> None:

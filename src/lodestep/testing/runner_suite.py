@@ -279,8 +279,9 @@ class RunnerSuite:
 
     def test_artifact_at_a_path_of_its_own_is_brought_home(self, tmp_path: Path) -> None:
         async def story(rig: RunnerRig) -> None:
-            document = '{"artifacts": {"data": {"artifacts": [{"custom_path": "{dir}/work/mine"}]}}}'
-            script = f"mkdir mine; echo 1 > mine/a; echo '{document}' > {{dir}}/outputs/executor_output.json"
+            document = '{"artifacts": {"data": {"artifacts": [{"custom_path": "%s/mine"}]}}}'
+            told = f"printf '{document}' \"$PWD\" > {{dir}}/outputs/executor_output.json"
+            script = f"mkdir mine; echo 1 > mine/a; {told}"
             spec, path = rig.with_artifact(rig.shell(script))
             (artifact,) = (await rig.run(spec)).outputs.artifacts["data"]
             assert (path / "a").read_text() == "1\n"

@@ -84,7 +84,7 @@ async def _tell(rig: RunnerRig, story: Story) -> Verdict:
 
 
 def _asked_at(spec: LaunchSpec) -> float:
-    return os.stat(f"{spec.directory}/work/asked").st_mtime
+    return os.stat(os.path.join(spec.directory, "work", "asked")).st_mtime
 
 
 def _judge(verdict: Verdict, story: Story, outcome: Outcome, took_s: float) -> None:

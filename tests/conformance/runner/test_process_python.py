@@ -104,6 +104,13 @@ return 1"""
     asyncio.run(story())
 
 
+def test_step_is_shown_by_its_name(tmp_path: Path) -> None:
+    """In `ps`, where it would look like its step host."""
+    show = "print(open('/proc/self/cmdline').read().rstrip(chr(0)), open('/proc/self/comm').read())\nreturn 1"
+    _, log = run_python(tmp_path, show, task_path="for-loop-1[3]/train")
+    assert log == "lodestep: step for-loop-1[3]/train lodestep: step\n\n"
+
+
 def test_two_steps_share_nothing(tmp_path: Path) -> None:
     source = "def f(a: int) -> int:\n    import random, sys\n    sys.spoiled = getattr(sys, 'spoiled', 0) + 1\n"
     source += "    print(random.random())\n    return sys.spoiled\n"
