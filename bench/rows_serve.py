@@ -2,7 +2,6 @@
 
 import asyncio
 import statistics
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,20 +24,20 @@ _SETTLE_S = 3.0
 
 def listing(count: int, calls: int) -> Iterator[Row]:
     """A page of 100 among very many runs, over HTTP. The floor is the smallest answer that the server gives."""
-    with tempfile.TemporaryDirectory(prefix="lodestep-bench-") as folder:
-        asyncio.run(_fill(Path(folder), count))
-        with servers.server(Path(folder)) as at:
-            page = "/apis/v2beta1/runs?page_size=100&sort_by=created_at%20desc"
-            asked = {"page": page, "floor": "/apis/v2beta1/healthz"}
-            taken: dict[str, list[float]] = {name: [] for name in asked}
-            for path in asked.values():
-                at.http.request("GET", at.url + path)
-            for _ in range(calls):
-                for name, path in asked.items():
-                    start = time.perf_counter()
-                    answer = at.http.request("GET", at.url + path)
-                    taken[name].append(time.perf_counter() - start)
-                    assert answer.status == 200, answer.data
+    folder = servers.fresh_home()
+    asyncio.run(_fill(folder, count))
+    with servers.server(folder) as at:
+        page = "/apis/v2beta1/runs?page_size=100&sort_by=created_at%20desc"
+        asked = {"page": page, "floor": "/apis/v2beta1/healthz"}
+        taken: dict[str, list[float]] = {name: [] for name in asked}
+        for path in asked.values():
+            at.http.request("GET", at.url + path)
+        for _ in range(calls):
+            for name, path in asked.items():
+                start = time.perf_counter()
+                answer = at.http.request("GET", at.url + path)
+                taken[name].append(time.perf_counter() - start)
+                assert answer.status == 200, answer.data
     floor = statistics.median(taken["floor"])
     p50, p99 = statistics.median(taken["page"]), statistics.quantiles(taken["page"], n=100)[98]
     yield Row(

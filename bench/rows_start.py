@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,9 +61,9 @@ def loading(rounds: int) -> Iterator[Row]:
 
 def server_start(rounds: int) -> Iterator[Row]:
     """From the command to the first 200 of the front page, on a home that is there already."""
-    with tempfile.TemporaryDirectory(prefix="lodestep-bench-") as folder:
-        servers.first_answer(Path(folder))
-        cost = measure.interleaved(rounds, {"ours": lambda: servers.first_answer(Path(folder)), "floor": _bare_server})
+    home = servers.fresh_home()
+    servers.first_answer(home)
+    cost = measure.interleaved(rounds, {"ours": lambda: servers.first_answer(home), "floor": _bare_server})
     ours, floor = cost["ours"], cost["floor"]
     yield Row(
         "server start to first 200",

@@ -6,6 +6,7 @@ that need the engine for a moment. Both hold the home's lock for as long as they
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -35,6 +36,7 @@ from lodestep.store.store import Store
 _logger = log.get("server")
 _SWITCH_S = 0.0005  # a reader's thread must not hold up the event loop for the default 5 ms
 _FILES = 8192
+_OBJECTS_A_COLLECTION = 20_000
 _POLITE_S = 4  # answers in flight get this long after SIGTERM
 
 
@@ -127,6 +129,7 @@ async def _serve(settings: Settings, on_ready: Callable[[str], None], arm: Calla
         async with _parts(settings) as (app, engine):
             server = _QuietServer(_uvicorn_config(app, settings), on_end=engine.feed.close)
             arm(server)
+            _settle_memory()
             with _announced(home, url):
                 serving = asyncio.create_task(server.serve(sockets=[sock]))
                 ready = asyncio.create_task(server.ready.wait())
@@ -153,6 +156,13 @@ async def _parts(settings: Settings) -> AsyncGenerator[tuple[api.App, Engine]]:
             await engine.stop()
     finally:
         store.close()
+
+
+def _settle_memory() -> None:
+    """What is there by now stays: the collector need not look at it again, nor after every few hundred objects."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_A_COLLECTION, 20, 50)
 
 
 def _allow_many_files() -> None:

@@ -4,7 +4,7 @@ Whatever goes wrong becomes an answer here, and nowhere else.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
@@ -13,7 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from lodestep import jsonio
+from lodestep.api.listed import ListedRuns
 from lodestep.api.ports import EnginePort
+from lodestep.api.present import present
 from lodestep.clock import Clock
 from lodestep.config import Settings
 from lodestep.errors import Conflict, InvalidInput, LodestepError, TooLarge
@@ -55,6 +57,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     clock: Clock
     turns: Turns = msgspec.field(default_factory=Turns)
+    listed: ListedRuns = msgspec.field(default_factory=ListedRuns)
 
 
 Handler = Callable[[Context, Request], Awaitable[Response]]
@@ -135,7 +138,11 @@ def list_query(request: Request, resource: Resource, scope: str) -> ListQuery:
 
 
 def page_answer(
-    key: str, rows: list[dict[str, Any]], total: int, query: ListQuery, cursor: tuple[str | int, str] | None
+    key: str,
+    rows: Sequence[dict[str, Any] | msgspec.Raw],
+    total: int,
+    query: ListQuery,
+    cursor: tuple[str | int, str] | None,
 ) -> Response:
     """A page of a list. Nothing found is an empty object, as proto JSON leaves out what is zero."""
     token = next_token(query, *cursor) if cursor is not None else ""
@@ -226,8 +233,3 @@ async def have_done(context: Context, request: Request, effect: Callable[[], Awa
         reply = nothing()
         await context.store.write(lambda conn: once.keep(conn, reply, context.clock.now_ms()), durable=True)
         return reply
-
-
-def present(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that have a value: zero values are left out, as proto JSON does."""
-    return {key: value for key, value in fields.items() if value or value is False}

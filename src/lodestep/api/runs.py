@@ -34,7 +34,7 @@ async def list_(context: Context, request: Request) -> Response:
     rows, total, cursor = await context.store.read(
         lambda conn: runs.page(conn, query, experiment_id=experiment_id or None, with_specs=True)
     )
-    return page_answer("runs", [show.run(row) for row in rows], total, query, cursor)
+    return page_answer("runs", [context.listed.of(row) for row in rows], total, query, cursor)
 
 
 async def create(context: Context, request: Request) -> Response:

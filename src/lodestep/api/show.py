@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from lodestep import jsonio
-from lodestep.api.http import present
+from lodestep.api.present import present
 from lodestep.clock import rfc3339
 from lodestep.core.model import Failure, Moment, Task, Values
 from lodestep.core.states import TaskStatus

@@ -53,7 +53,8 @@ class Launcher:
         folder = str(self.directory(task.run_id, attempt_id))
         root = self.artifact_root(state, task, attempt_id)
         output_uris = {name: f"{root}/{quote(name)}" for name in component.output_definitions.artifacts}
-        output_file = f"{_path(root)}/executor_output.json"
+        # Beside the artifacts, as components that make their own URIs expect it.
+        output_file = f"{_path(root) if output_uris else folder + '/outputs'}/executor_output.json"
         files = {name: f"{folder}/outputs/{name}" for name in component.output_definitions.parameters}
         shown = _as_seen(task)
         variables = resolve.variables(state.header, task)

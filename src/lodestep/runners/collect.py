@@ -239,8 +239,9 @@ def _is_no_path(text: str) -> bool:
 def _as_seen_here(spec: LaunchSpec, path: str) -> str:
     """A path as the step saw it, which had its folders shown elsewhere, as a path of this machine."""
     path = os.path.normpath(os.path.join(spec.directory, "work", path))
-    for mount in sorted(spec.mounts, key=lambda each: len(each.target), reverse=True):
+    for number, mount in sorted(enumerate(spec.mounts), key=lambda each: len(each[1].target), reverse=True):
         target = mount.target.rstrip("/")
-        if mount.kind is MountKind.FOLDER and (path == target or path.startswith(target + "/")):
-            return mount.source + path[len(target) :]
+        if path == target or path.startswith(target + "/"):
+            empty = os.path.join(spec.directory, "mounts", f"empty{number}")
+            return (mount.source if mount.kind is MountKind.FOLDER else empty) + path[len(target) :]
     return path

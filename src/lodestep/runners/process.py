@@ -118,7 +118,7 @@ class ProcessRunner:
         try:
             stand = programs.stand_in(watched.spec.image, self._settings.runner)
             if step is not None and step.packages:
-                stand = await self._with_packages(step)
+                stand = await self._with_packages(step, stand)
             request = requests.build(watched.spec, step, self._environment(stand))
             watched.starts += 1
             watched.link = self._link(stand.python if step is not None else sys.executable)
@@ -139,11 +139,13 @@ class ProcessRunner:
             found = self._base[stand] = programs.environment(stand, self._settings.runner)
         return found
 
-    async def _with_packages(self, step: PythonStep) -> programs.Stand:
-        wanted = Requirements(tuple(step.packages), tuple(step.index_urls), tuple(step.trusted_hosts))
+    async def _with_packages(self, step: PythonStep, base: programs.Stand) -> programs.Stand:
+        """An environment with the packages that the step asks for, upon what stands in for its image."""
+        own = "" if base.python == sys.executable else base.python
+        wanted = Requirements(tuple(step.packages), tuple(step.index_urls), tuple(step.trusted_hosts), own)
         made = await self._environments.ensure(wanted)
         folder = os.path.dirname(os.path.dirname(made.python))
-        return programs.Stand(bin=os.path.join(folder, "bin"), python=made.python, environment=folder)
+        return programs.Stand(os.path.join(folder, "bin"), made.python, folder, base.bin)
 
     def _pass_on_cancel(self, watched: _Watched) -> None:
         if watched.cancel_grace_s is not None and watched.link is not None:

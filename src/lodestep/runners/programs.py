@@ -68,6 +68,7 @@ class Stand(msgspec.Struct, frozen=True):
     bin: str
     python: str
     environment: str = ""  # the virtual environment, if there is one
+    beneath: str = ""  # the programs of the environment that this one was made upon
 
 
 def stand_in(image: str, settings: RunnerSettings) -> Stand:
@@ -89,7 +90,8 @@ def _mapped(image: str, images: Mapping[str, str]) -> str:
 
 def search_path(stand: Stand) -> str:
     own = os.environ.get("PATH") or _SYSTEM_PATH
-    return os.pathsep.join([stand.bin, *(part for part in own.split(os.pathsep) if part and part != stand.bin)])
+    first = [folder for folder in (stand.bin, stand.beneath) if folder]
+    return os.pathsep.join([*first, *(part for part in own.split(os.pathsep) if part and part not in first)])
 
 
 def environment(stand: Stand, settings: RunnerSettings) -> dict[str, str]:

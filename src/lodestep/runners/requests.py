@@ -41,9 +41,19 @@ def build(spec: LaunchSpec, step: PythonStep | None, environment: dict[str, str]
     }
     if step is None:
         request["argv"] = programs.as_here(spec.image, spec.command)
+        if any("pip install" in word for word in spec.command):
+            _keep_packages_here(env, spec.directory)
     else:
         request["python"] = vars(step)
     return request
+
+
+def _keep_packages_here(env: dict[str, str], directory: str) -> None:
+    """What a command installs by itself, as it would into its container, is to be the attempt's, not the server's."""
+    packages = os.path.join(directory, "packages")
+    env["PIP_TARGET"] = packages
+    env["PYTHONPATH"] = os.pathsep.join(filter(None, (packages, env.get("PYTHONPATH", ""))))
+    env["PATH"] = os.pathsep.join((os.path.join(packages, "bin"), env["PATH"]))
 
 
 def _folders(spec: LaunchSpec) -> list[str]:

@@ -31,10 +31,11 @@ _NOT_HERE = 126
 
 
 def warm() -> None:
-    """Import what every step needs, once, before the first fork."""
+    """Import and set up what every step needs, once, before the first fork. `sys.stdout` is as steps have it."""
     sdk.warm()
     for name in _WARM:
         importlib.import_module(name)
+    _log_from_info()
 
 
 def run(step: dict[str, Any]) -> int:
@@ -57,8 +58,7 @@ def run(step: dict[str, Any]) -> int:
 
 def _call(step: dict[str, Any], path: str) -> None:
     os.environ["_KFP_RUNTIME"] = "true"
-    # The executor of the SDK does the same: what a component logs is seen from INFO on, among what it prints.
-    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="[%(asctime)s %(levelname)s] %(message)s")
+    _log_from_info()
     document = json.loads(step["executor_input"])
     name, source = step["function"], step["source"]
     executor = None
@@ -78,6 +78,11 @@ def _call(step: dict[str, Any], path: str) -> None:
     call = contract.Call(function, document)
     result = function(**call.arguments())
     call.write(result)
+
+
+def _log_from_info() -> None:
+    """As the executor of the SDK does: what a component logs is seen from INFO on, among what it prints."""
+    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="[%(asctime)s %(levelname)s] %(message)s")
 
 
 def _load(source: str, path: str) -> types.ModuleType:

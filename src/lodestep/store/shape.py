@@ -50,7 +50,16 @@ class Shape(Generic[T]):
             if get_origin(field.type) is dict or _is_struct(field.type)
         }
         self._checks = [(self.names.index(name), msgspec.json.Decoder(kind)) for name, kind in (checks or {}).items()]
-        self._raw = tuple[tuple(Any if place in self._json else t for place, t in enumerate(self._types))]  # pyright: ignore[reportInvalidTypeArguments] -- a type made at run time
+        # A struct, for what msgspec knows of one is kept; a tuple's type it would look at anew for each row.
+        self._raw = msgspec.defstruct(
+            f"{kind.__name__}Columns",
+            [
+                (name, Any if place in self._json else kept)
+                for place, (name, kept) in enumerate(zip(self.names, self._types, strict=True))
+            ],
+            array_like=True,
+            gc=False,
+        )
 
     def values(self, row: T) -> dict[str, Any]:
         """What to bind to `insert`."""
@@ -94,7 +103,7 @@ class Shape(Generic[T]):
             return self._salvage(record, error)
 
     def _read(self, record: tuple[Any, ...], more: tuple[Any, ...]) -> T:
-        values: Any = msgspec.convert(record, self._raw, strict=False, builtin_types=(bytes,))
+        values: Any = msgspec.structs.astuple(msgspec.convert(record, self._raw, strict=False, builtin_types=(bytes,)))
         if self._json:
             parts = list(values)
             for place, decoder in self._json.items():

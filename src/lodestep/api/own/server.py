@@ -9,6 +9,7 @@ from lodestep import __version__
 from lodestep.api import new_run
 from lodestep.api.http import Context, answer, body
 from lodestep.api.inputs import PreflightIn
+from lodestep.core.states import RUN_TERMINAL
 from lodestep.errors import InvalidInput
 from lodestep.store import runs
 
@@ -20,6 +21,7 @@ async def status(context: Context, _request: Request) -> Response:
             "version": __version__,
             "home": context.settings.home,
             **context.engine.status(),
+            "open_runs": sum(count for state, count in counts.items() if state not in RUN_TERMINAL),
             "runs": counts,
             "store_failure": context.store.failure,
         }
