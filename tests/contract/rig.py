@@ -96,6 +96,16 @@ def upload_refusal(answer: Any, status: int = 400) -> str:
     return body["error_details"]
 
 
+def experiment(server: LiveServer, **fields: Any) -> Any:
+    """A new experiment."""
+    return server.json("POST", f"{V2}/experiments", {"display_name": unique("experiment"), **fields})
+
+
+def started(server: LiveServer, spec: Any, **fields: Any) -> Any:
+    """A new run."""
+    return server.json("POST", f"{V2}/runs", {"display_name": "a run", "pipeline_spec": spec, **fields})
+
+
 TABLES = ("experiment", "pipeline", "pipeline_version", "run", "spec", "task", "attempt", "event", "inbox", "request")
 
 

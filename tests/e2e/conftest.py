@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import urllib3
@@ -21,6 +21,8 @@ TERMINAL = {"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"}
 
 class LiveServer:
     """`lodestep up` in a subprocess. May be killed and started again on the same home."""
+
+    alive_now: ClassVar[set["LiveServer"]] = set()  # what a test that failed has left behind
 
     def __init__(
         self,
@@ -53,6 +55,7 @@ class LiveServer:
         if not line:
             _, said = self.process.communicate()
             raise AssertionError(f"the server did not start: {said}")
+        self.alive_now.add(self)
         self.url = json.loads(line)["url"]
         self.port = int(self.url.rsplit(":", 1)[1])
         self._drains = [
@@ -76,6 +79,7 @@ class LiveServer:
     def _ended(self) -> int:
         assert self.process is not None
         code = self.process.wait(timeout=30)
+        self.alive_now.discard(self)
         for drain in self._drains:
             drain.join(timeout=30)
         self._http.clear()
@@ -132,6 +136,14 @@ def _drain(stream: Any) -> None:
     with stream:
         for _ in stream:
             pass
+
+
+@pytest.fixture(autouse=True)
+def no_server_is_left() -> Iterator[None]:
+    before = set(LiveServer.alive_now)
+    yield
+    for server in LiveServer.alive_now - before:
+        server.kill()
 
 
 @pytest.fixture

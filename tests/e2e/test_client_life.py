@@ -1,14 +1,7 @@
 """The life of pipelines and runs as the official client lives it, against a server started by the command line."""
 
 import json
-import subprocess
-import sys
-import threading
-import time
-import uuid
 import warnings
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +10,7 @@ import pytest
 
 from tests.contract import pipelines
 from tests.e2e.conftest import LiveServer
+from tests.e2e.official import EPOCH, ended, runs_api, unique, until, where
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -27,8 +21,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
-KFP = str(Path(sys.executable).with_name("kfp"))
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -39,29 +31,6 @@ def client(shared: LiveServer) -> kfp.Client:
 @pytest.fixture
 def hello(tmp_path: Path) -> str:
     return pipelines.package(pipelines.hello, tmp_path)
-
-
-def runs_api(client: kfp.Client) -> Any:
-    return client._run_api
-
-
-def unique(stem: str) -> str:
-    return f"{stem}-{uuid.uuid4().hex[:8]}"
-
-
-def where(key: str, operation: str | int, **value: Any) -> str:
-    return json.dumps({"predicates": [{"operation": operation, "key": key, **value}]})
-
-
-def until(seen: Callable[[], bool], *, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not seen():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        threading.Event().wait(0.02)
-
-
-def ended(client: kfp.Client, run_id: str) -> Any:
-    return client.wait_for_run_completion(run_id, timeout=60, sleep_duration=0.05)
 
 
 # --- the server, pipelines and versions
@@ -364,217 +333,3 @@ def test_create_experiment_finds_the_one_of_that_name(client: kfp.Client) -> Non
     made = client.create_experiment(name, description="first")
     assert client.create_experiment(name, description="second", namespace="ignored") == made
     assert made.last_run_created_at == EPOCH
-
-
-# --- lists
-
-
-@pytest.fixture(scope="module")
-def listed(shared: LiveServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """An experiment with seven ended runs, of which two are archived."""
-    client = kfp.Client(host=shared.url)
-    package = pipelines.package(pipelines.hello, tmp_path_factory.mktemp("listed"))
-    experiment = client.create_experiment(unique("listed")).experiment_id
-    runs = [client.run_pipeline(experiment, f"run {number} of%all_", package).run_id for number in range(7)]
-    for run_id in runs:
-        ended(client, run_id)
-    for run_id in runs[5:]:
-        client.archive_run(run_id)
-    return {"experiment": experiment, "runs": runs}
-
-
-def names_of(runs: list[Any] | None) -> list[int]:
-    """The numbers in the names of the fixture's runs."""
-    return [int(run.display_name.split()[1]) for run in runs or []]
-
-
-def test_pages_list_every_run_once_in_order(client: kfp.Client, listed: dict[str, Any]) -> None:
-    for order in ("asc", "desc"):
-        seen: list[int] = []
-        token = ""
-        pages = 0
-        while True:
-            page = client.list_runs(
-                page_token=token, page_size=3, sort_by=f"created_at {order}", experiment_id=listed["experiment"]
-            )
-            assert page.total_size == 7
-            seen += names_of(page.runs)
-            pages += 1
-            token = page.next_page_token
-            if not token:
-                break
-        assert seen == (list(range(7)) if order == "asc" else list(range(6, -1, -1)))
-        assert pages == 3
-
-
-@pytest.mark.parametrize("key", ["name", "display_name", "id", "run_id", "state", "finished_at", "storage_state"])
-def test_runs_are_sorted_by_any_field(client: kfp.Client, listed: dict[str, Any], key: str) -> None:
-    up = client.list_runs(sort_by=key, experiment_id=listed["experiment"], page_size=50).runs
-    down = client.list_runs(sort_by=f"{key} desc", experiment_id=listed["experiment"], page_size=50).runs
-    attribute = {"name": "display_name", "id": "run_id"}.get(key, key)
-    values = [(getattr(run, attribute), run.run_id) for run in up]
-    assert values == sorted(values)
-    assert [run.run_id for run in down] == [run.run_id for run in reversed(up)]
-
-
-FILTERS = [
-    ("name", "EQUALS", {"string_value": "run 3 of%all_"}, [3]),
-    ("display_name", 1, {"stringValue": "run 3 of%all_"}, [3]),
-    ("name", "NOT_EQUALS", {"string_value": "run 3 of%all_"}, [0, 1, 2, 4, 5, 6]),
-    ("name", "GREATER_THAN", {"string_value": "run 4 of%all_"}, [5, 6]),
-    ("name", "GREATER_THAN_EQUALS", {"string_value": "run 4 of%all_"}, [4, 5, 6]),
-    ("name", "LESS_THAN", {"string_value": "run 2 of%all_"}, [0, 1]),
-    ("name", "LESS_THAN_EQUALS", {"string_value": "run 2 of%all_"}, [0, 1, 2]),
-    ("name", "IN", {"string_values": {"values": ["run 1 of%all_", "run 6 of%all_", "none"]}}, [1, 6]),
-    ("name", "IS_SUBSTRING", {"string_value": "5 of%all_"}, [5]),
-    ("name", "IS_SUBSTRING", {"string_value": "5 of_all%"}, []),
-    ("storage_state", "EQUALS", {"string_value": "ARCHIVED"}, [5, 6]),
-    ("storage_state", "NOT_EQUALS", {"string_value": "ARCHIVED"}, [0, 1, 2, 3, 4]),
-    ("state", "EQUALS", {"string_value": "SUCCEEDED"}, [0, 1, 2, 3, 4, 5, 6]),
-    ("status", "IN", {"string_values": {"values": ["FAILED", "RUNNING"]}}, []),
-    ("finished_at", "GREATER_THAN", {"timestamp_value": "2020-01-01T00:00:00Z"}, [0, 1, 2, 3, 4, 5, 6]),
-    ("created_at", "LESS_THAN", {"timestamp_value": "2020-01-01T00:00:00Z"}, []),
-    ("created_at", "GREATER_THAN", {"string_value": "1577836800"}, [0, 1, 2, 3, 4, 5, 6]),
-]
-
-
-@pytest.mark.parametrize(("key", "operation", "value", "found"), FILTERS)
-def test_runs_are_filtered(
-    client: kfp.Client,
-    listed: dict[str, Any],
-    key: str,
-    operation: str | int,
-    value: dict[str, Any],
-    found: list[int],
-) -> None:
-    page = client.list_runs(experiment_id=listed["experiment"], filter=where(key, operation, **value), page_size=100)
-    assert names_of(page.runs) == found
-    assert (page.total_size or 0) == len(found)
-
-
-def test_a_filtered_list_has_pages_of_its_own(client: kfp.Client, listed: dict[str, Any]) -> None:
-    chosen = where("storage_state", "EQUALS", string_value="AVAILABLE")
-    first = client.list_runs(experiment_id=listed["experiment"], filter=chosen, page_size=3)
-    second = client.list_runs(
-        experiment_id=listed["experiment"], filter=chosen, page_size=3, page_token=first.next_page_token
-    )
-    assert names_of(first.runs) + names_of(second.runs) == [0, 1, 2, 3, 4]
-    assert not second.next_page_token
-    other = where("storage_state", "EQUALS", string_value="ARCHIVED")
-    with pytest.raises(kfp_server_api.ApiException) as refused:
-        client.list_runs(experiment_id=listed["experiment"], filter=other, page_token=first.next_page_token)
-    assert refused.value.status == 400
-
-
-def test_experiments_pipelines_and_versions_are_listed(client: kfp.Client, hello: str) -> None:
-    stem = unique("lists")
-    made = client.upload_pipeline(hello, pipeline_name=f"{stem} pipeline")
-    for number in range(5):
-        client.create_experiment(f"{stem} {number}")
-        client.upload_pipeline_version(hello, f"{stem} {number}", pipeline_id=made.pipeline_id)
-    chosen = where("display_name", "IS_SUBSTRING", string_value=f"{stem} ")
-    experiments = client.list_experiments(filter=chosen, page_size=3, sort_by="name desc")
-    assert [e.display_name for e in experiments.experiments] == [f"{stem} {number}" for number in (4, 3, 2)]
-    assert experiments.total_size == 5
-    rest = client.list_experiments(
-        filter=chosen, page_size=3, sort_by="name desc", page_token=experiments.next_page_token
-    )
-    assert [e.display_name for e in rest.experiments] == [f"{stem} {number}" for number in (1, 0)]
-    (found,) = client.list_pipelines(filter=where("name", "EQUALS", string_value=made.name)).pipelines
-    assert found == made
-    versions = client.list_pipeline_versions(made.pipeline_id, page_size=4, sort_by="created_at desc")
-    assert versions.total_size == 6
-    assert [v.name for v in versions.pipeline_versions] == [f"{stem} {number}" for number in (4, 3, 2, 1)]
-    chosen = where("name", "IN", string_values={"values": [f"{stem} 1", f"{stem} 3"]})
-    assert len(client.list_pipeline_versions(made.pipeline_id, filter=chosen).pipeline_versions) == 2
-    assert client.list_recurring_runs().recurring_runs is None
-
-
-# --- the client's own command line
-
-
-class Kfp:
-    """`kfp …` on one server."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def __call__(self, *arguments: str, answer: str = "") -> str:
-        command = [KFP, "--endpoint", self.url, "--output", "json", *arguments]
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, input=answer)
-        assert ended.returncode == 0, f"{arguments}: code {ended.returncode}\n{ended.stdout}\n{ended.stderr}"
-        return ended.stdout
-
-    def json(self, *arguments: str) -> Any:
-        text = self(*arguments)
-        return json.loads(text[min(at for at in (text.find("{"), text.find("[")) if at >= 0) :])
-
-
-def test_the_clients_command_line_lives_the_same_life(client: kfp.Client, shared: LiveServer, hello: str) -> None:
-    run = Kfp(shared.url)
-    name = unique("cli")
-    with ThreadPoolExecutor(2) as together:
-        wanted = [
-            together.submit(run.json, "experiment", "create", name),
-            together.submit(run.json, "pipeline", "create", "-p", name, "-d", "by cli", hello),
-        ]
-        experiment, pipeline = (each.result() for each in wanted)
-    experiment_id, pipeline_id = experiment["experiment_id"], pipeline["pipeline_id"]
-    version = run.json("pipeline", "create-version", "-p", pipeline_id, "-v", "second", hello)
-    made = run.json("run", "create", "-e", name, "-r", "by-cli", "-f", hello, "name=cli")
-    assert made["runtime_config"]["parameters"] == {"name": "cli"}
-    assert ended(client, made["run_id"]).state == "SUCCEEDED"
-    reading: dict[str, tuple[str, ...]] = {
-        "run": ("run", "get", made["run_id"]),
-        "runs": ("run", "list", "-e", experiment_id, "--sort-by", "created_at desc"),
-        "all runs": ("run", "list", "-m", "1"),
-        "experiment": ("experiment", "get", experiment_id),
-        "experiments": ("experiment", "list", "--filter", where("name", "EQUALS", string_value=name)),
-        "pipeline": ("pipeline", "get", pipeline_id),
-        "pipelines": ("pipeline", "list", "--filter", where("name", "EQUALS", string_value=name)),
-        "version": ("pipeline", "get-version", pipeline_id, version["pipeline_version_id"]),
-        "versions": ("pipeline", "list-versions", pipeline_id),
-        "recurring": ("recurring-run", "list"),
-    }
-    with ThreadPoolExecutor(2) as together:
-        found = dict(zip(reading, together.map(lambda words: run.json(*words), reading.values()), strict=True))
-    assert found["run"]["state"] == "SUCCEEDED"
-    assert [each["run_id"] for each in found["runs"]] == [made["run_id"]]
-    assert len(found["all runs"]) == 1
-    assert found["experiment"]["display_name"] == name
-    assert [each["experiment_id"] for each in found["experiments"]] == [experiment_id]
-    assert found["pipeline"]["description"] == "by cli"
-    assert [each["pipeline_id"] for each in found["pipelines"]] == [pipeline_id]
-    assert found["version"] == version
-    assert [each["display_name"] for each in found["versions"]] == ["second", name]
-    assert found["recurring"] == []
-
-
-def test_the_clients_command_line_changes_and_deletes(client: kfp.Client, shared: LiveServer, hello: str) -> None:
-    run = Kfp(shared.url)
-    name = unique("cli-changes")
-    experiment_id = client.create_experiment(name).experiment_id
-    made = client.upload_pipeline(hello, pipeline_name=name)
-    (version,) = client.list_pipeline_versions(made.pipeline_id).pipeline_versions
-    run_id = client.run_pipeline(
-        experiment_id, "changed", pipeline_id=made.pipeline_id, version_id=version.pipeline_version_id
-    ).run_id
-    ended(client, run_id)
-    run("run", "archive", run_id)
-    assert client.get_run(run_id).storage_state == "ARCHIVED"
-    run("run", "unarchive", run_id)
-    assert client.get_run(run_id).storage_state == "AVAILABLE"
-    run("experiment", "archive", "--experiment-id", experiment_id)
-    assert client.get_experiment(experiment_id).storage_state == "ARCHIVED"
-    run("pipeline", "delete-version", made.pipeline_id, version.pipeline_version_id, answer="y\n")
-    run("pipeline", "delete", made.pipeline_id, answer="y\n")
-    run("run", "delete", run_id, answer="y\n")
-    run("experiment", "delete", experiment_id, answer="y\n")
-    for gone in (
-        lambda: client.get_run(run_id),
-        lambda: client.get_experiment(experiment_id),
-        lambda: client.get_pipeline(made.pipeline_id),
-    ):
-        with pytest.raises(kfp_server_api.ApiException) as refused:
-            gone()
-        assert refused.value.status == 404

@@ -1,7 +1,7 @@
 """The folders of attempts. One is kept ready, to be moved to its place: on some disks, files take long to make.
 
-    work/, outputs/                                 as a step finds them
-    .started.json.partial, .outcome.json.partial    empty: what the two files that every attempt has are made of
+work/, outputs/                                 as a step finds them
+.started.json.partial, .outcome.json.partial    empty: what the two files that every attempt has are made of
 """
 
 from __future__ import annotations
