@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from lodestep import jsonio
 from lodestep.api.listed import ListedRuns
-from lodestep.api.ports import EnginePort
+from lodestep.api.ports import Also, EnginePort
 from lodestep.api.present import present
 from lodestep.clock import Clock
 from lodestep.config import Settings
@@ -217,19 +217,22 @@ async def change(
     return await context.store.write(effect, durable=True)
 
 
-async def have_done(context: Context, request: Request, effect: Callable[[], Awaitable[None]]) -> Response:
-    """Have the engine do something, once; the answer is empty.
+async def have_done(context: Context, request: Request, effect: Callable[[Also], Awaitable[None]]) -> Response:
+    """Have the engine do something, once; the answer is empty. It is kept in the transaction of the effect.
 
-    The engine records in transactions of its own, so a repetition waits here until the first has its answer.
+    A repetition that comes while the first is under way waits here for its end.
     """
     once = await Once.of(request)
+    reply = nothing()
+
+    def keep(conn: Connection) -> None:
+        once.keep(conn, reply, context.clock.now_ms())
+
     if once.name is None:
-        await effect()
-        return nothing()
+        await effect(keep)
+        return reply
     async with context.turns.of(once.name):
         if (before := await context.store.read(once.found)) is not None:
             return before
-        await effect()
-        reply = nothing()
-        await context.store.write(lambda conn: once.keep(conn, reply, context.clock.now_ms()), durable=True)
+        await effect(keep)
         return reply

@@ -20,6 +20,7 @@ from lodestep.api.http import (
     page_answer,
 )
 from lodestep.api.inputs import RunIn
+from lodestep.api.ports import Also
 from lodestep.core.model import Task
 from lodestep.errors import FailedPrecondition, NotFound
 from lodestep.lang.fields import Resource
@@ -92,9 +93,9 @@ async def get(context: Context, request: Request) -> Response:
 async def delete(context: Context, request: Request) -> Response:
     run_id = request.path_params["id"]
 
-    async def effect() -> None:
+    async def effect(also: Also) -> None:
         await context.store.read(lambda conn: existing(conn, run_id))
-        await context.engine.forget(run_id)
+        await context.engine.forget(run_id, also=also)
 
     return await have_done(context, request, effect)
 
@@ -130,9 +131,9 @@ async def terminate(context: Context, request: Request) -> Response:
     await optional_body(request)
     run_id = request.path_params["id"]
 
-    async def effect() -> None:
+    async def effect(also: Also) -> None:
         await context.store.read(lambda conn: existing(conn, run_id))
-        await context.engine.cancel(run_id, "somebody terminated it")
+        await context.engine.cancel(run_id, "somebody terminated it", also=also)
 
     return await have_done(context, request, effect)
 
@@ -141,9 +142,9 @@ async def retry(context: Context, request: Request) -> Response:
     await optional_body(request)
     run_id = request.path_params["id"]
 
-    async def effect() -> None:
+    async def effect(also: Also) -> None:
         await context.store.read(lambda conn: existing(conn, run_id))
-        await context.engine.retry(run_id)
+        await context.engine.retry(run_id, also=also)
 
     return await have_done(context, request, effect)
 

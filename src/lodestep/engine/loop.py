@@ -36,6 +36,7 @@ class Posted(msgspec.Struct, frozen=True):
     event: Event
     done: asyncio.Future[None] | None = None
     check: Callable[[machine.RunState], None] | None = None  # raises what the one who asked is to be told
+    also: record.Also | None = None
 
 
 class Loop:
@@ -108,6 +109,8 @@ class Loop:
             self._refuse(posted, error)
             return
         change = changes.setdefault(posted.run_id, record.Change(opened))
+        if posted.also:
+            change.also.append(posted.also)
         pending: deque[Event] = deque([record.with_artifact_ids(posted.event)])
         try:
             while pending:

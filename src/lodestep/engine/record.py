@@ -3,6 +3,8 @@
 What is written is frozen before it is handed to the writer's thread, and the loop steps no run before that is done.
 """
 
+from collections.abc import Callable
+
 import msgspec
 
 from lodestep import ids, jsonio
@@ -18,6 +20,9 @@ from lodestep.store.db import Connection
 _EXECUTED = (TaskKind.EXECUTOR, TaskKind.IMPORTER)
 
 
+Also = Callable[[Connection], None]  # what the one who asked wants written in the same transaction
+
+
 class Unit(msgspec.Struct, frozen=True, kw_only=True):
     """All that is to be written of one run."""
 
@@ -30,6 +35,7 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
     tasks: list[Task]
     attempts: list[Attempt]
     run: dict[str, object] | None
+    also: list[Also]
 
 
 class Change:
@@ -39,6 +45,7 @@ class Change:
         self.opened = opened
         self.events: list[bytes] = []
         self.commands: list[Command] = []
+        self.also: list[Also] = []
         self._tasks: dict[str, Task] = {}
         self._attempts: dict[str, Attempt] = {}
         self._run_changed = False
@@ -70,6 +77,7 @@ class Change:
             tasks=list(self._tasks.values()),
             attempts=list(self._attempts.values()),
             run=_run_of(state) if self._run_changed else None,
+            also=self.also,
         )
 
 
@@ -98,6 +106,8 @@ def write(conn: Connection, unit: Unit) -> tuple[str, int]:
         if task.kind in _EXECUTED and task.state in TASK_TERMINAL:
             _write_artifacts(conn, unit, task)
             _write_cache(conn, unit, task)
+    for write_too in unit.also:
+        write_too(conn)
     return unit.run_id, rev
 
 

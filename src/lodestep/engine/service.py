@@ -29,6 +29,7 @@ from lodestep.engine.feed import Feed
 from lodestep.engine.launching import Launcher
 from lodestep.engine.loop import Loop, Posted
 from lodestep.engine.preflight import preflight
+from lodestep.engine.record import Also
 from lodestep.engine.timers import Timers
 from lodestep.errors import Conflict, FailedPrecondition, LodestepError, Unavailable
 from lodestep.spec.document import PipelineDocument
@@ -108,20 +109,20 @@ class Engine:
         failpoint.hit("submit.after-commit")
         self._post(run_id, RunStarted(at_ms=self._clock.now_ms()))
 
-    async def cancel(self, run_id: str, reason: str = "") -> None:
-        """Terminate. Returns once that is recorded.
+    async def cancel(self, run_id: str, reason: str = "", *, also: Also | None = None) -> None:
+        """Terminate. Returns once that is recorded, and what `also` writes with it.
 
         Raises `NotFound`, or `FailedPrecondition` where the run has ended or is being cancelled.
         """
-        await self._ask(run_id, CancelRequested(at_ms=self._clock.now_ms(), reason=reason), _can_cancel)
+        await self._ask(run_id, CancelRequested(at_ms=self._clock.now_ms(), reason=reason), _can_cancel, also)
 
-    async def retry(self, run_id: str) -> None:
+    async def retry(self, run_id: str, *, also: Also | None = None) -> None:
         """Run again what failed. Raises `NotFound`, or `Conflict` where the run has not failed."""
         failpoint.hit("retry.before-commit")
-        await self._ask(run_id, RetryRequested(at_ms=self._clock.now_ms()), _can_retry)
+        await self._ask(run_id, RetryRequested(at_ms=self._clock.now_ms()), _can_retry, also)
         failpoint.hit("retry.after-commit")
 
-    async def forget(self, run_id: str) -> None:
+    async def forget(self, run_id: str, *, also: Also | None = None) -> None:
         """Delete a run, its rows and its folder. One that runs is ended first. Raises `NotFound`."""
         with self.feed.watch(run_id) as watch:
             asked = False
@@ -136,7 +137,13 @@ class Engine:
                 await watch.changes()
                 if watch.closed:
                     raise Unavailable("the server ends before the run does", hint="delete it again")
-        await self._store.write(lambda conn: runs.delete(conn, run_id), durable=True)
+
+        def unit(conn: Connection) -> None:
+            runs.delete(conn, run_id)
+            if also:
+                also(conn)
+
+        await self._store.write(unit, durable=True)
         self._book.drop(run_id)
         folder = self._settings.home_path / "runs" / run_id
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
@@ -157,9 +164,11 @@ class Engine:
     def _post(self, run_id: str, event: Event) -> None:
         self._loop.post(Posted(run_id, event))
 
-    async def _ask(self, run_id: str, event: Event, check: Callable[[machine.RunState], None]) -> None:
+    async def _ask(
+        self, run_id: str, event: Event, check: Callable[[machine.RunState], None], also: Also | None
+    ) -> None:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._loop.post(Posted(run_id, event, done, check))
+        self._loop.post(Posted(run_id, event, done, check, also))
         await done
 
     def _act(self, opened: OpenRun, command: Command) -> None:

@@ -90,7 +90,16 @@ class ProcessRunner:
             for watched in found:
                 if watched.id in link.running:
                     self._runs_on(watched, link)
-        await asyncio.gather(*(self._resolve(watched) for watched in found if watched.link is None))
+        await asyncio.gather(*(self._take_up(watched) for watched in found if watched.link is None))
+
+    async def _take_up(self, watched: _Watched) -> None:
+        """Whatever is wrong with one attempt's folder, it is that attempt's trouble alone."""
+        try:
+            await self._resolve(watched)
+        except Exception as error:
+            _logger.exception("adopt.failed attempt=%s", watched.id)
+            failure = Failure(kind=FailureKind.SYSTEM, message=f"could not be taken up again: {error}")
+            self._report(watched, self._ended(AttemptStatus.FAILED, failure))
 
     async def cancel(self, attempt_id: str, grace_s: float) -> None:
         watched = self._watched.get(attempt_id)
