@@ -118,7 +118,7 @@ def _result(code: int, place: Path) -> Result:
     files = {
         str(path.relative_to(place)): text(path) if path.is_file() else "(folder)"
         for path in sorted(place.rglob("*"))
-        if path not in left_out and path.parts[len(place.parts)] != "log"
+        if path not in left_out and path.parts[len(place.parts)] != "log" and "__pycache__" not in path.parts
     }
     lines = text(place / "log" / "stdout").splitlines() + text(place / "log" / "stderr").splitlines()
     errors = text(place / "log" / "stderr").strip().splitlines()

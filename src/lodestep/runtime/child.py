@@ -27,6 +27,7 @@ _MOST_FILES = 65536
 _ORDERS = 3  # where a spare reads its request
 _REHEARSALS = 20
 # What nearly every component does; the imports are those that compilers put before its source.
+_HEARD = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 _USUAL = """
 import kfp
 from kfp import dsl
@@ -76,6 +77,9 @@ def make_streams() -> None:
 
 def prepare(origin: Origin) -> None:
     """What every step would have to do alike, done once by the host before its first fork."""
+    for number in _HEARD:  # a server that was started in the background may have inherited that they are ignored
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     _rehearse(origin)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # memory may hold secrets, and a core fills the disk
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

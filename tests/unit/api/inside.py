@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lodestep.api import app
+from lodestep.api.ports import Also
 from lodestep.clock import ManualClock
 from lodestep.config import Settings
 from lodestep.engine.feed import Feed
@@ -34,14 +35,19 @@ class NotedEngine:
         await self._store.write(insert)
         self.asked.append(("submit", run_id))
 
-    async def cancel(self, run_id: str, reason: str = "") -> None:
-        self.asked.append(("cancel", run_id))
+    async def cancel(self, run_id: str, reason: str = "", *, also: Also | None = None) -> None:
+        await self._note("cancel", run_id, also)
 
-    async def retry(self, run_id: str) -> None:
-        self.asked.append(("retry", run_id))
+    async def retry(self, run_id: str, *, also: Also | None = None) -> None:
+        await self._note("retry", run_id, also)
 
-    async def forget(self, run_id: str) -> None:
-        self.asked.append(("forget", run_id))
+    async def forget(self, run_id: str, *, also: Also | None = None) -> None:
+        await self._note("forget", run_id, also)
+
+    async def _note(self, word: str, run_id: str, also: Also | None) -> None:
+        if also:
+            await self._store.write(also)
+        self.asked.append((word, run_id))
 
     def preflight(self, document: PipelineDocument) -> list[tuple[str, str]]:
         return self.problems
