@@ -1,6 +1,8 @@
 """Python components through the process runner: called in a fork, told about in words."""
 
 import asyncio
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,17 @@ return 1"""
     assert place == f"{tmp_path}/runs/run/step/work True True"
 
 
+@pytest.fixture(params=["a shell's child", "deaf"])
+def start(request: pytest.FixtureRequest) -> Iterator[None]:
+    """As a shell starts a program, and as one that is started in the background may be: with signals ignored."""
+    deaf = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT) if request.param == "deaf" else ()
+    before = [(number, signal.signal(number, signal.SIG_IGN)) for number in deaf]
+    yield
+    for number, handler in before:
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("start")
 def test_signals_are_as_a_program_expects_them(tmp_path: Path) -> None:
     """Nothing is blocked. Python ignores two, so that it can raise; other programs have every default."""
     body = """import os
