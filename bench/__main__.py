@@ -48,6 +48,7 @@ def _benches(quick: bool) -> dict[str, Callable[[], Iterator[Row]]]:
         "fan-out": lambda: rows_run.fan_out(200 if quick else 1_000),
         "loop": lambda: rows_run.loops(1_000 if quick else 10_000),
         "list": lambda: rows_serve.listing(10_000 if quick else 100_000, 200 if quick else 500),
+        "noisy": lambda: rows_serve.noisy(4 if quick else 10),
         "idle": lambda: rows_serve.idle(5 if quick else 10),
     }
 

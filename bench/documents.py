@@ -59,6 +59,16 @@ def loop(items: int) -> dict[str, Any]:
     return document
 
 
+def noisy(width: int, seconds: int) -> dict[str, Any]:
+    """Steps that print as fast as they can, for so long."""
+    document = fan_out(width)
+    for executor in document["deploymentSpec"]["executors"].values():
+        executor["container"] = {"image": "debian", "command": ["timeout", str(seconds), "yes"]}
+    for component in document["components"].values():
+        component.pop("outputDefinitions", None)
+    return document
+
+
 def as_yaml(document: dict[str, Any]) -> bytes:
     return yaml.dump(document, Dumper=yaml.CSafeDumper, sort_keys=True).encode()
 

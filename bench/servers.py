@@ -54,7 +54,7 @@ def server(home: Path | None = None) -> Generator[Server]:
 
 @functools.cache
 def _homes() -> "tempfile.TemporaryDirectory[str]":
-    return tempfile.TemporaryDirectory(prefix="lodestep-bench-")
+    return tempfile.TemporaryDirectory(prefix="lodestep-bench-", ignore_cleanup_errors=True)
 
 
 def fresh_home() -> Path:
