@@ -67,7 +67,8 @@ def test_frames_of_the_run_time_part_are_cut_at_the_end_too(tmp_path: Path) -> N
     ended = run(tmp_path, source, artifacts={"m": "system.ClassificationMetrics"})
     assert ended.error["type"] == "ValueError"
     assert "set the categories first" in ended.error["message"]
-    assert ended.error["traceback"].splitlines()[-2].strip() == "m.log_confusion_matrix_row('a', [1])"
+    told = [line.strip() for line in ended.error["traceback"].splitlines() if line.strip(" ~^")]  # 3.13 underlines
+    assert told[-2] == "m.log_confusion_matrix_row('a', [1])"
     assert "shim" not in ended.error["traceback"]
 
 
