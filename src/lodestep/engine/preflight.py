@@ -11,7 +11,8 @@ def preflight(document: PipelineDocument, runner: Runner) -> list[tuple[str, str
     """(component, what to install or to map) for each executor that the runner cannot run."""
     found: list[tuple[str, str]] = []
     for at in walk.components(document.spec):
-        name, executor = at.name, walk.executor_of(document.spec, at.component)
+        name = at.name.removeprefix("comp-")  # what compilers put before the name that its author knows
+        executor = walk.executor_of(document.spec, at.component)
         if executor is None:
             continue
         if executor.resolver is not None or executor.custom_job is not None:
