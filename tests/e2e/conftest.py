@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -160,3 +161,12 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     server = LiveServer(tmp_path_factory.mktemp("shared") / "home").start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def client(shared: LiveServer) -> Any:
+    """The official client of the shared server."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import kfp
+    return kfp.Client(host=shared.url)

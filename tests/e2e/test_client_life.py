@@ -24,11 +24,6 @@ pytestmark = [
 
 
 @pytest.fixture
-def client(shared: LiveServer) -> kfp.Client:
-    return kfp.Client(host=shared.url)
-
-
-@pytest.fixture
 def hello(tmp_path: Path) -> str:
     return pipelines.package(pipelines.hello, tmp_path)
 

@@ -42,11 +42,6 @@ def _marks(name: str) -> list[pytest.MarkDecorator]:
     return [pytest.mark.slow, pytest.mark.timeout(400)] if name in LONG else []
 
 
-@pytest.fixture
-def client(shared: LiveServer) -> kfp.Client:
-    return kfp.Client(host=shared.url)
-
-
 def _start(client: kfp.Client, name: str, params: dict[str, Any]) -> Any:
     package = CONFORMANCE / "pipelines" / name
     pipeline = client.upload_pipeline(str(package), pipeline_name=f"{package.stem}-{uuid.uuid4().hex[:8]}"[:100])

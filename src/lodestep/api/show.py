@@ -9,6 +9,7 @@ from lodestep.api.present import present
 from lodestep.clock import rfc3339
 from lodestep.core.model import Failure, Moment, Task, Values
 from lodestep.core.states import TaskStatus
+from lodestep.errors import LodestepError
 from lodestep.spec import load
 from lodestep.store.rows import ExperimentRow, PipelineRow, RunRow, VersionRow
 
@@ -78,7 +79,7 @@ def wire(canonical: bytes) -> Any:
     """The stored document as the API shows it: the IR alone, or both documents."""
     try:
         return load.wire_of(canonical)
-    except Exception:  # noqa: BLE001 - a damaged spec hides nothing of its run; whoever starts a run of it is told
+    except (LodestepError, TypeError):  # a damaged spec hides nothing of its run; who starts a run of it is told
         return {}
 
 

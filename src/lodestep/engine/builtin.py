@@ -4,7 +4,7 @@ import re
 import shutil
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from lodestep import ids, jsonio
 from lodestep.clock import Clock
@@ -151,4 +151,4 @@ class Builtin:
 
 
 def _as_uri(uri: str) -> str:
-    return f"file://{quote(uri)}" if uri.startswith("/") else uri
+    return settle.file_uri(uri) if uri.startswith("/") else uri

@@ -1,9 +1,9 @@
 """Was this done before? Looks up earlier tasks by fingerprint, and looks whether what they made is still there."""
 
 import os
-from urllib.parse import unquote, urlsplit
 
 from lodestep.core.model import ArtifactValue, CacheHit, RunHeader
+from lodestep.runners.settle import local_path
 from lodestep.store import cache
 from lodestep.store.store import Store
 
@@ -43,10 +43,10 @@ def _missing(artifacts: dict[str, list[ArtifactValue]]) -> str:
 
 def _is_there(value: ArtifactValue) -> bool:
     try:
-        parts = urlsplit(value.uri)
-        if parts.scheme != "file":
+        path = local_path(value.uri)
+        if not path:  # in a store
             return True
-        found = os.stat(unquote(parts.path))
+        found = os.stat(path)
     except (OSError, ValueError):  # a damaged entry may name what no path can be
         return False
-    return os.path.isdir(unquote(parts.path)) or found.st_size == value.size
+    return os.path.isdir(path) or found.st_size == value.size

@@ -7,7 +7,7 @@ after a restart.
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 
@@ -20,6 +20,7 @@ from lodestep.engine.book import Book, OpenRun
 from lodestep.engine.emulate import CannotLaunch, Emulated, Emulation
 from lodestep.errors import InvalidInput
 from lodestep.lang import placeholders
+from lodestep.runners import settle
 from lodestep.spec import values
 from lodestep.spec.ir import ComponentSpec, ContainerSpec
 
@@ -141,10 +142,8 @@ class Launcher:
     def local_root(self, pipeline_root: str) -> Path:
         """A pipeline root as a folder. One in an object store is kept below the home, under its own name."""
         parts = urlsplit(pipeline_root)
-        if parts.scheme == "file":
-            return Path(unquote(parts.path))
-        if pipeline_root.startswith("/"):
-            return Path(pipeline_root)
+        if local := settle.local_path(pipeline_root):
+            return Path(local)
         below = [
             part for part in f"{parts.scheme}/{parts.netloc}{parts.path}".split("/") if part not in ("", ".", "..")
         ]
@@ -166,8 +165,8 @@ def _as_seen(task: Task) -> Task:
 
 
 def _path(uri: str) -> str:
-    """The path of a `file://` URI; any other URI as it is."""
-    return unquote(uri.removeprefix("file://")) if uri.startswith("file:///") else uri
+    """The path of a local artifact; any other URI as it is."""
+    return settle.local_path(uri) or uri
 
 
 def _check_readable(name: str, artifact: ArtifactValue) -> None:
