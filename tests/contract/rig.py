@@ -106,7 +106,7 @@ def started(server: LiveServer, spec: Any, **fields: Any) -> Any:
     return server.json("POST", f"{V2}/runs", {"display_name": "a run", "pipeline_spec": spec, **fields})
 
 
-TABLES = ("experiment", "pipeline", "pipeline_version", "run", "spec", "task", "attempt", "event", "inbox", "request")
+TABLES = ("experiment", "pipeline", "pipeline_version", "run", "spec", "task", "attempt", "event", "request")
 
 
 def counts(home: Path) -> dict[str, int]:

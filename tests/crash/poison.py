@@ -269,13 +269,6 @@ def _cached(victim: str, chance: random.Random) -> Poison:
     return Poison("cache", victim, update("cache_entry", "outputs", "run_id", victim, chance.choice(GARBAGE)))
 
 
-def _inbox(victim: str, chance: random.Random) -> Poison:
-    def apply(conn: sqlite3.Connection, _: Path) -> None:
-        conn.execute("INSERT INTO inbox (run_id, body) VALUES (?, ?)", (victim, chance.choice(GARBAGE)))
-
-    return Poison("inbox", victim, apply)
-
-
 def _resource(table: str, columns: dict[str, list[str]]) -> Callable[[str, random.Random], Poison]:
     def make(victim: str, chance: random.Random) -> Poison:
         kind = chance.choice(list(columns))
@@ -374,7 +367,6 @@ _KINDS: list[tuple[str, Callable[[str, random.Random], Poison]]] = [
     ("waiting", _outcome),
     ("waiting", _file),
     ("waiting", _folder),
-    ("waiting", _inbox),
     ("lost", _open_row),
     ("lost", _event),
     ("lost", _spec),

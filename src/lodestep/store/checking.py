@@ -69,11 +69,6 @@ _DANGLING = (
            WHERE NOT EXISTS (SELECT 1 FROM task WHERE task.id = cache_entry.task_id)""",
     ),
     (
-        "inbox",
-        "its run is gone",
-        "SELECT id FROM inbox WHERE NOT EXISTS (SELECT 1 FROM run WHERE run.id = inbox.run_id)",
-    ),
-    (
         "run_count",
         "the count of runs is wrong",
         """SELECT experiment_id || ' ' || storage_state || ' ' || state FROM run_count

@@ -8,7 +8,7 @@ from typing import Any
 from lodestep.core.model import Failure, Moment
 from lodestep.core.states import RUN_TERMINAL
 from lodestep.errors import AlreadyExists, NotFound
-from lodestep.store import artifacts, cache, db, events, inbox, listing, revisions, shape, specs, tasks
+from lodestep.store import artifacts, cache, db, events, listing, revisions, shape, specs, tasks
 from lodestep.store.db import Connection
 from lodestep.store.rows import Problem, RunRow
 
@@ -200,7 +200,6 @@ def delete(conn: Connection, run_id: str) -> None:
     artifacts.delete(conn, run_id)
     tasks.delete(conn, run_id)
     events.delete(conn, run_id)
-    inbox.delete(conn, run_id)
     conn.execute(_DELETE, {"id": run_id})
     specs.remove_unused(conn, found[0][0])
 

@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 
 from lodestep.clock import SystemClock
-from lodestep.store import events, inbox, runs
+from lodestep.store import events, runs
 from lodestep.store.store import Store
-from tests.conformance.store import made
+from tests.conformance.store import made, scrap
 
 _CHILD = """
 import asyncio, os, sys
 from pathlib import Path
 from lodestep.clock import SystemClock
-from lodestep.store import events, inbox
+from lodestep.store import events
 from lodestep.store.store import Store
-from tests.conformance.store import made
+from tests.conformance.store import made, scrap
 
 store = Store.open(Path(sys.argv[1]), SystemClock())
 
@@ -29,7 +29,7 @@ def unit(number):
         if number == 0:
             made.seed(conn, [made.run(0)])
         events.append(conn, "run-0000000", 2 * number + 1, [b"a"], 0)
-        inbox.put(conn, "run-0000000", b"%d" % number)
+        scrap.put(conn, "run-0000000", b"%d" % number)
         events.append(conn, "run-0000000", 2 * number + 2, [b"b"], 0)
     return work
 
@@ -55,7 +55,7 @@ def _start(home: Path, failpoint: str = "") -> "subprocess.Popen[bytes]":
 def _check(home: Path, acknowledged: set[int]) -> None:
     store = Store.open(home, SystemClock())
     try:
-        found = {int(body) for _, _, body in store.read_now(inbox.take_all)}
+        found = {int(body) for _, _, body in store.read_now(scrap.take_all)}
         assert acknowledged <= found
         log = store.read_now(lambda conn: events.of_run(conn, "run-0000000"))
         assert log == [b"a", b"b"] * len(found)

@@ -9,10 +9,10 @@ import pytest
 
 from lodestep.clock import ManualClock
 from lodestep.errors import FailedPrecondition
-from lodestep.store import db, inbox, migrate
+from lodestep.store import db, migrate
 from lodestep.store.db import Corrupt
 from lodestep.store.store import Store
-from tests.conformance.store import made
+from tests.conformance.store import made, scrap
 
 _SECOND = """
 -- A made-up second script.
@@ -167,12 +167,12 @@ def test_killed_at_any_statement_the_next_start_finishes(tmp_path: Path, second:
 
 def test_a_backup_of_a_working_store_is_whole(tmp_path: Path, store: Store) -> None:
     made.write(store, lambda conn: made.seed(conn, [made.run(number) for number in range(50)]))
-    made.write(store, lambda conn: inbox.put(conn, "run-0000001", b"e"))
+    made.write(store, lambda conn: scrap.put(conn, "run-0000001", b"e"))
     target = tmp_path / "copy" / "lodestep.db"
     target.parent.mkdir()
     store.backup(target)
-    made.write(store, lambda conn: inbox.put(conn, "run-0000001", b"later"))
+    made.write(store, lambda conn: scrap.put(conn, "run-0000001", b"later"))
     restored = Store.open(target.parent, ManualClock())
-    assert [body for _, _, body in restored.read_now(inbox.take_all)] == [b"e"]
+    assert [body for _, _, body in restored.read_now(scrap.take_all)] == [b"e"]
     assert restored.check() == []
     restored.close()

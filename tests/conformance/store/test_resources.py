@@ -12,7 +12,6 @@ from lodestep.store import (
     cache,
     events,
     experiments,
-    inbox,
     pipelines,
     requests,
     revisions,
@@ -307,15 +306,6 @@ def test_events_are_a_log(seeded: Store) -> None:
         made.write(seeded, lambda conn: events.append(conn, RUN, 3, [b"other"], 6))
 
 
-def test_the_inbox_keeps_the_order(store: Store) -> None:
-    for text in (b"a", b"b", b"c"):
-        made.write(store, lambda conn, text=text: inbox.put(conn, "r", text))
-    waiting = store.read_now(inbox.take_all)
-    assert [(run_id, body) for _, run_id, body in waiting] == [("r", b"a"), ("r", b"b"), ("r", b"c")]
-    made.write(store, lambda conn: inbox.remove(conn, [waiting[0][0], waiting[2][0]]))
-    assert [body for _, _, body in store.read_now(inbox.take_all)] == [b"b"]
-
-
 def test_the_cache_gives_the_newest_first_and_keeps_to_its_scope(store: Store) -> None:
     outputs = Values(parameters={"x": 1}, artifacts={"model": [made.artifact()]})
 
@@ -400,7 +390,6 @@ def test_deleting_a_run_leaves_nothing_of_it_and_all_of_others(seeded: Store) ->
             tasks.upsert_tasks(conn, [task])
             tasks.upsert_attempts(conn, run_id, [made.attempt(1, task.id)])
             events.append(conn, run_id, 1, [b"e"], 0)
-            inbox.put(conn, run_id, b"e")
             own, shared = made.artifact(1, id=f"{run_id}-own"), made.artifact(2)
             artifacts.record(conn, run_id, task.id, outputs={"own": [own], "shared": [shared]})
             cache.put(conn, "f", "", "p", task_id=task.id, run_id=run_id, outputs=Values(), created_ms=0)
@@ -413,12 +402,11 @@ def test_deleting_a_run_leaves_nothing_of_it_and_all_of_others(seeded: Store) ->
         return {name: conn.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in names}
 
     counts = seeded.read_now(left)
-    assert {name: counts[name] for name in ("run", "task", "attempt", "event", "inbox", "cache_entry", "spec")} == {
+    assert {name: counts[name] for name in ("run", "task", "attempt", "event", "cache_entry", "spec")} == {
         "run": 2,
         "task": 1,
         "attempt": 1,
         "event": 1,
-        "inbox": 1,
         "cache_entry": 1,
         "spec": 1,
     }
@@ -436,7 +424,6 @@ def test_check_names_what_dangles(seeded: Store) -> None:
         tasks.upsert_tasks(conn, [made.task(1, state=TaskStatus.FAILED, parent_id="")])
         tasks.upsert_attempts(conn, RUN, [made.attempt(1, made.task(1).id)])
         events.append(conn, "run-0000001", 2, [b"e"], 0)
-        inbox.put(conn, "gone", b"e")
         artifacts.record(conn, RUN, "no-task", outputs={"a": [made.artifact()]})
         cache.put(conn, "f", "", "p", task_id="no-task", run_id=RUN, outputs=Values(), created_ms=0)
         conn.execute("UPDATE run_count SET n = n + 1 WHERE experiment_id = '*' AND state = 'PENDING'")
@@ -450,6 +437,5 @@ def test_check_names_what_dangles(seeded: Store) -> None:
         ("attempt", "it has not ended, but its task has"),
         ("artifact_task", "its task is gone"),
         ("cache_entry", "its task is gone"),
-        ("inbox", "its run is gone"),
         ("run_count", "the count of runs is wrong"),
     }

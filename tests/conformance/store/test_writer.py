@@ -15,10 +15,10 @@ import pytest
 from lodestep import failpoint
 from lodestep.clock import ManualClock
 from lodestep.errors import AlreadyExists, InvariantError, Unavailable
-from lodestep.store import db, inbox, runs
+from lodestep.store import db, runs
 from lodestep.store.db import Connection
 from lodestep.store.store import Store
-from tests.conformance.store import made
+from tests.conformance.store import made, scrap
 
 
 @pytest.fixture(autouse=True)
@@ -28,16 +28,16 @@ def disarmed() -> Iterator[None]:
 
 
 def _waiting(store: Store) -> list[bytes]:
-    return [body for _, _, body in store.read_now(inbox.take_all)]
+    return [body for _, _, body in store.read_now(scrap.take_all)]
 
 
 def _put(text: bytes):
-    return lambda conn: inbox.put(conn, "r", text)
+    return lambda conn: scrap.put(conn, "r", text)
 
 
 def _failing(text: bytes):
     def unit(conn: Connection) -> None:
-        inbox.put(conn, "r", text)
+        scrap.put(conn, "r", text)
         raise ValueError("no")
 
     return unit
@@ -47,7 +47,7 @@ def test_what_was_written_is_read_by_every_thread(store: Store) -> None:
     made.write(store, _put(b"one"))
 
     async def in_pool() -> list[bytes]:
-        return [body for _, _, body in await store.read(inbox.take_all)]
+        return [body for _, _, body in await store.read(scrap.take_all)]
 
     assert _waiting(store) == asyncio.run(in_pool()) == [b"one"]
 
@@ -153,7 +153,7 @@ def test_a_full_disk_refuses_in_words_and_takes_up_when_there_is_space(tmp_path:
         ballast.unlink()
         made.write(store, _put(b"y" * 100_000), durable=True)
         assert len(_waiting(store)) == kept + 1
-        assert store.check()[:1] == [] or all(problem.table == "inbox" for problem in store.check())
+        assert store.check()[:1] == [] or all(problem.table == "scrap" for problem in store.check())
         store.close()
     finally:
         subprocess.run(["umount", disk], check=True)
@@ -187,7 +187,7 @@ def test_writing_after_close_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="closed"):
         made.write(store, _put(b"b"))
     with pytest.raises(Unavailable, match="closed"):
-        store.read_now(inbox.take_all)
+        store.read_now(scrap.take_all)
 
 
 def test_close_writes_what_waits(tmp_path: Path) -> None:
@@ -225,9 +225,9 @@ def test_readers_cannot_write(store: Store) -> None:
 
 def test_a_read_is_one_snapshot(store: Store) -> None:
     def unit(conn: Connection) -> tuple[int, int]:
-        before = len(inbox.take_all(conn))
+        before = len(scrap.take_all(conn))
         made.write(store, _put(b"meanwhile"))
-        return before, len(inbox.take_all(conn))
+        return before, len(scrap.take_all(conn))
 
     assert store.read_now(unit) == (0, 0)
     assert len(_waiting(store)) == 1
@@ -253,17 +253,17 @@ import asyncio, os, sys
 from pathlib import Path
 from lodestep.clock import SystemClock
 from lodestep.errors import LodestepError
-from lodestep.store import inbox
 from lodestep.store.store import Store
+from tests.conformance.store import scrap
 
 store = Store.open(Path(sys.argv[1]), SystemClock())
 
 async def go():
     for _ in range(int(sys.argv[2])):
-        await store.write(lambda conn: inbox.put(conn, "r", b"before"), durable=True)
+        await store.write(lambda conn: scrap.put(conn, "r", b"before"), durable=True)
     for place, durable in enumerate([True, False, False, True, True, False]):
         try:
-            await store.write(lambda conn: inbox.put(conn, "r", b"%d" % place), durable=durable)
+            await store.write(lambda conn: scrap.put(conn, "r", b"%d" % place), durable=durable)
             said = "written"
         except LodestepError as error:
             said = f"refused {error}"

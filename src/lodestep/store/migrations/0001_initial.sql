@@ -217,14 +217,6 @@ CREATE TABLE event (
     PRIMARY KEY (run_id, seq)
 ) WITHOUT ROWID;
 
-CREATE TABLE inbox (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    run_id TEXT NOT NULL,
-    body BLOB NOT NULL
-);
-
-CREATE INDEX inbox_run ON inbox (run_id);
-
 CREATE TABLE artifact (
     id TEXT PRIMARY KEY NOT NULL,
     run_id TEXT NOT NULL,
