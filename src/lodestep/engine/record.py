@@ -14,6 +14,7 @@ from lodestep.core.model import ArtifactValue, Attempt, Failure, FailureKind, Mo
 from lodestep.core.state import RunState
 from lodestep.core.states import TASK_TERMINAL, RunStatus, TaskStatus
 from lodestep.engine.book import OpenRun
+from lodestep.errors import LodestepError
 from lodestep.store import artifacts, cache, events, runs, tasks
 from lodestep.store.db import Connection
 
@@ -175,8 +176,8 @@ def park(conn: Connection, run_id: str, error: Exception, at_ms: int) -> None:
     history = [Moment(PARKED, at_ms, failure.message)]
     try:
         history = [*jsonio.decode_as(row.history, list[Moment]), *history]
-    except Exception:  # noqa: BLE001 - the row is what is damaged; its end must be written all the same
-        pass
+    except (LodestepError, TypeError):
+        pass  # the row is what is damaged; its end must be written all the same
     runs.park(
         conn,
         run_id,

@@ -285,6 +285,7 @@ def _trace(home: Path, log: Path, *options: str, before: int = 0) -> tuple[list[
         text=True,
         check=False,
         timeout=60,
+        cwd=Path(__file__).parents[3],  # where the child finds the tests' own modules
     )
     if "ptrace" in ended.stderr.lower():
         pytest.skip("tracing is not allowed here")
